@@ -90,3 +90,16 @@ package struct UnappliableChange: Error, Equatable {
     package let index: Int
     package let operation: Operation
 }
+
+extension TablePlan {
+    /// The same plan for one of its changes alone, to find out which one a target refuses.
+    package func only(_ index: Int, of page: ChangePage) -> TablePlan {
+        var single = TablePlan(capture: capture, coalesced: coalesced)
+        if page.changes[index].key != nil {
+            single.keyed = [index]
+        } else {
+            single.wholeRowInsertions = [index]
+        }
+        return single
+    }
+}

@@ -1,0 +1,58 @@
+import TidemarkCore
+
+/// Decodes rows of `COPY … (FORMAT binary)` with the columns id, capture, operation, key, image.
+///
+/// Source of the format: PostgreSQL documentation, COPY, "Binary Format".
+struct ChangeDecoder {
+    private static let signatureBytes = 11
+    private var started = false
+
+    mutating func decode(_ buffer: UnsafeRawBufferPointer, into page: inout ChangePage) throws {
+        var offset = 0
+        if !started {
+            started = true
+            let extensionAt = Self.signatureBytes + 4
+            offset = extensionAt + 4 + Int(try Self.integer(buffer, at: extensionAt, as: Int32.self))
+        }
+        while offset < buffer.count {
+            let fields = try Self.integer(buffer, at: offset, as: Int16.self)
+            offset += 2
+            if fields == -1 { return }
+            guard fields == 5 else { throw Self.malformed("\(fields) fields") }
+            let id = try Self.field(buffer, &offset)
+            let capture = try Self.field(buffer, &offset)
+            let operation = try Self.field(buffer, &offset)
+            let key = try Self.field(buffer, &offset)
+            let image = try Self.field(buffer, &offset)
+            guard let id, let capture, let letter = operation?.first, let kind = Operation(rawValue: letter) else {
+                throw Self.malformed("a NULL or an unknown operation")
+            }
+            page.append(
+                id: try Self.integer(id, at: 0, as: Int64.self),
+                capture: try Self.integer(capture, at: 0, as: Int32.self),
+                operation: kind, key: key, image: image)
+        }
+    }
+
+    private static func field(_ buffer: UnsafeRawBufferPointer, _ offset: inout Int) throws -> UnsafeRawBufferPointer? {
+        let length = Int(try integer(buffer, at: offset, as: Int32.self))
+        offset += 4
+        if length < 0 { return nil }
+        guard offset + length <= buffer.count else { throw malformed("a field longer than its row") }
+        defer { offset += length }
+        return UnsafeRawBufferPointer(rebasing: buffer[offset..<offset + length])
+    }
+
+    private static func integer<T: FixedWidthInteger>(
+        _ buffer: UnsafeRawBufferPointer, at offset: Int, as type: T.Type
+    ) throws -> T {
+        guard offset >= 0, offset + MemoryLayout<T>.size <= buffer.count else { throw malformed("a row cut short") }
+        return T(bigEndian: buffer.loadUnaligned(fromByteOffset: offset, as: T.self))
+    }
+
+    private static func malformed(_ what: String) -> TidemarkError {
+        TidemarkError(
+            "the change log cannot be read", why: "the server sent \(what)",
+            remedy: "tidemark.data_changes has been altered, or something wrote into it; compare it with sql/postgresql/install.sql.")
+    }
+}

@@ -1,0 +1,193 @@
+import CLibPQ
+import Glibc
+
+/// One libpq connection. It blocks, so it lives on a thread of its own, and it is not `Sendable`.
+package final class PostgresSession {
+    let connection: OpaquePointer
+
+    /// Settings that every session of tidemark pins, so that no default of a role, database or
+    /// server changes how a value is read or written, or whether a commit is durable.
+    static let pinnedSettings = """
+        set session search_path = pg_catalog, pg_temp;
+        set session datestyle = 'ISO, YMD';
+        set session intervalstyle = 'postgres';
+        set session timezone = 'UTC';
+        set session extra_float_digits = 1;
+        set session bytea_output = 'hex';
+        set session lc_monetary = 'C';
+        set session xmloption = 'content';
+        set session row_security = off;
+        set session synchronous_commit = on;
+        set session statement_timeout = 0;
+        set session idle_in_transaction_session_timeout = 0;
+        set session default_transaction_isolation = 'read committed';
+        set session default_transaction_read_only = off;
+        set session client_min_messages = warning;
+        set session standard_conforming_strings = on
+        """
+
+    /// Connects and pins the session's settings.
+    /// - Parameter url: any libpq URI, key/value string or service. It is never part of an error.
+    package init(_ url: String) throws(PostgresFailure) {
+        guard let opened = Self.open(url) else {
+            throw PostgresFailure(
+                sqlState: "", message: "out of memory", detail: "", hint: "", table: "", constraint: "")
+        }
+        guard PQstatus(opened) == CONNECTION_OK else {
+            let message = String(cString: PQerrorMessage(opened))
+            PQfinish(opened)
+            throw PostgresFailure(
+                sqlState: "", message: Self.firstLine(message), detail: "", hint: "", table: "", constraint: "")
+        }
+        connection = opened
+        // Notices would go to stderr, in nobody's format.
+        PQsetNoticeProcessor(connection, { _, _ in }, nil)
+        try run(Self.pinnedSettings)
+    }
+
+    deinit { PQfinish(connection) }
+
+    private static func open(_ url: String) -> OpaquePointer? {
+        // With expand_dbname a URI in "dbname" is taken apart; what follows it only fills gaps.
+        let keywords = ["fallback_application_name", "connect_timeout", "client_encoding", "dbname"]
+        let values = ["tidemark", "10", "UTF8", url]
+        var names = keywords.map { strdup($0) as UnsafeMutablePointer<CChar>? } + [nil]
+        var texts = values.map { strdup($0) as UnsafeMutablePointer<CChar>? } + [nil]
+        defer { (names + texts).forEach { free($0) } }
+        return names.withUnsafeMutableBufferPointer { names in
+            texts.withUnsafeMutableBufferPointer { texts in
+                names.withMemoryRebound(to: UnsafePointer<CChar>?.self) { names in
+                    texts.withMemoryRebound(to: UnsafePointer<CChar>?.self) { texts in
+                        PQconnectdbParams(names.baseAddress, texts.baseAddress, 1)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs one or more statements without parameters, and drops what they return.
+    package func run(_ sql: String) throws(PostgresFailure) {
+        _ = try checked(PQexec(connection, sql))
+    }
+
+    /// Runs one statement. A parameter is text, or JSON bytes that need no terminator.
+    /// - Returns: the rows, every value in its text form.
+    @discardableResult
+    package func query(_ sql: String, _ parameters: [PostgresParameter] = []) throws(PostgresFailure) -> PostgresRows {
+        var buffers: [[UInt8]] = []
+        var lengths: [Int32] = []
+        var formats: [Int32] = []
+        var types: [Oid] = []
+        for parameter in parameters {
+            switch parameter {
+            case .text(let text): buffers.append(Array(text.utf8) + [0]); types.append(0); formats.append(0)
+            case .json(let bytes): buffers.append(bytes); types.append(114); formats.append(1)
+            }
+            lengths.append(Int32(buffers[buffers.count - 1].count))
+        }
+        let result = Self.withPointers(to: buffers[...], []) { pointers in
+            PQexecParams(
+                connection, sql, Int32(parameters.count), types, pointers, lengths, formats, 0)
+        }
+        return PostgresRows(try checked(result))
+    }
+
+    private static func withPointers<R>(
+        to buffers: ArraySlice<[UInt8]>, _ pointers: [UnsafePointer<CChar>?],
+        _ body: ([UnsafePointer<CChar>?]) -> R
+    ) -> R {
+        guard let first = buffers.first else { return body(pointers) }
+        return first.withUnsafeBytes { bytes in
+            withPointers(
+                to: buffers.dropFirst(), pointers + [bytes.baseAddress?.assumingMemoryBound(to: CChar.self)], body)
+        }
+    }
+
+    /// Streams `COPY (query) TO STDOUT (FORMAT binary)`, one buffer per message. If `receive` throws,
+    /// the rest is cancelled and the session stays usable.
+    package func copyOut(_ query: String, _ receive: (UnsafeRawBufferPointer) throws -> Void) throws {
+        _ = try checked(PQexec(connection, "copy (\(query)) to stdout (format binary)"))
+        var refusal: (any Error)?
+        while true {
+            var buffer: UnsafeMutablePointer<CChar>?
+            let length = PQgetCopyData(connection, &buffer, 0)
+            if length < 0 { break }
+            defer { PQfreemem(buffer) }
+            guard refusal == nil else { continue }
+            do {
+                try receive(UnsafeRawBufferPointer(start: buffer, count: Int(length)))
+            } catch {
+                refusal = error
+                cancel()
+            }
+        }
+        var ending: (any Error)?
+        while let result = PQgetResult(connection) {
+            do { _ = try checked(result) } catch { ending = error }
+        }
+        if let error = refusal ?? ending { throw error }
+    }
+
+    private func cancel() {
+        guard let request = PQgetCancel(connection) else { return }
+        defer { PQfreeCancel(request) }
+        var message = [CChar](repeating: 0, count: 256)
+        PQcancel(request, &message, Int32(message.count))
+    }
+
+    private func checked(_ result: OpaquePointer?) throws(PostgresFailure) -> PostgresResult {
+        let owned = PostgresResult(result)
+        switch PQresultStatus(result) {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_OUT, PGRES_COPY_IN: return owned
+        default: throw failure(owned)
+        }
+    }
+
+    private func failure(_ result: PostgresResult) -> PostgresFailure {
+        func field(_ code: Int32) -> String {
+            PQresultErrorField(result.pointer, code).map { String(cString: $0) } ?? ""
+        }
+        let state = field(tidemark_diag_sqlstate)
+        let primary = field(tidemark_diag_message_primary)
+        return PostgresFailure(
+            sqlState: state,
+            message: primary.isEmpty ? Self.firstLine(String(cString: PQerrorMessage(connection))) : primary,
+            detail: field(tidemark_diag_message_detail), hint: field(tidemark_diag_message_hint),
+            table: field(tidemark_diag_table_name), constraint: field(tidemark_diag_constraint_name))
+    }
+
+    private static func firstLine(_ text: String) -> String {
+        String(text.split(separator: "\n").first ?? "no answer from the server")
+    }
+}
+
+/// A value that goes to the server beside the statement.
+package enum PostgresParameter: Sendable {
+    case text(String)
+    case json([UInt8])
+}
+
+/// Owns a `PGresult`.
+final class PostgresResult {
+    let pointer: OpaquePointer?
+    init(_ pointer: OpaquePointer?) { self.pointer = pointer }
+    deinit { PQclear(pointer) }
+}
+
+/// The rows of one statement.
+package struct PostgresRows {
+    private let result: PostgresResult
+
+    init(_ result: PostgresResult) { self.result = result }
+
+    package var count: Int { Int(PQntuples(result.pointer)) }
+
+    /// How many rows an INSERT, UPDATE or DELETE touched.
+    package var affected: Int { Int(String(cString: PQcmdTuples(result.pointer))) ?? 0 }
+
+    /// The text of a value, nil for NULL.
+    package subscript(row: Int, column: Int) -> String? {
+        guard row < count, PQgetisnull(result.pointer, Int32(row), Int32(column)) == 0 else { return nil }
+        return String(cString: PQgetvalue(result.pointer, Int32(row), Int32(column)))
+    }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import Testing
+
+@testable import TidemarkPostgres
+
+/// A source and a target with the same tables, and the binary between them.
+struct Replica {
+    let source: String
+    let target: String
+    let onSource: PostgresSession
+    let onTarget: PostgresSession
+
+    /// - Parameter schema: runs on both sides before capture is set up.
+    init(_ schema: String) throws {
+        source = try ScratchCluster.shared.database("source")
+        target = try ScratchCluster.shared.database("target")
+        onSource = try PostgresSession(source)
+        onTarget = try PostgresSession(target)
+        for session in [onSource, onTarget] {
+            try session.run("set search_path = public; set session_replication_role = origin")
+            try session.run(schema)
+        }
+        let setup = tidemark("setup")
+        #expect(setup.status == 0, "\(setup.output)")
+    }
+
+    /// Runs the built binary with this source and target.
+    func tidemark(_ command: String...) -> (status: Int32, output: String) {
+        Shell.run(Self.binary, command + ["--source", source, "--target", target])
+    }
+
+    static var binary: String {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().appendingPathComponent("tidemark").path
+    }
+
+    func follow() {
+        let run = tidemark("run", "--once")
+        #expect(run.status == 0, "\(run.output)")
+    }
+
+    /// Every row of a table as text, in an order of its own.
+    static func rows(_ table: String, _ session: PostgresSession) throws -> String {
+        try session.query("select coalesce(string_agg(r::text, e'\\n' order by r::text), '') from \(table) r")[0, 0] ?? ""
+    }
+
+    func expectEqual(_ tables: String...) throws {
+        // Sessions of their own: a test may have changed how the others write values.
+        let (sourceReader, targetReader) = (try PostgresSession(source), try PostgresSession(target))
+        for session in [sourceReader, targetReader] { try session.run("set search_path = public") }
+        for table in tables {
+            #expect(try Self.rows(table, targetReader) == Self.rows(table, sourceReader), "table \(table)")
+        }
+    }
+}
