@@ -28,10 +28,15 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
+        .target(
+            name: "TidemarkTestSupport", dependencies: ["TidemarkPostgres"], path: "Tests/TidemarkTestSupport"),
         .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore"]),
         .testTarget(
             name: "TidemarkEndToEndTests",
-            dependencies: ["TidemarkCore", "TidemarkBlocking", "TidemarkPostgres", "tidemark"]),
+            dependencies: ["TidemarkCore", "TidemarkBlocking", "TidemarkPostgres", "TidemarkTestSupport", "tidemark"]),
+        .testTarget(
+            name: "TidemarkPostgresTests",
+            dependencies: ["TidemarkCore", "TidemarkPostgres", "PostgresSQL", "TidemarkTestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

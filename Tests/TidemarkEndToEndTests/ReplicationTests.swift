@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import TidemarkBlocking
 import TidemarkCore
+import TidemarkTestSupport
 
 @testable import TidemarkPostgres
 

@@ -1,14 +1,12 @@
 import Foundation
-import Testing
-
-@testable import TidemarkPostgres
+import TidemarkPostgres
 
 /// A PostgreSQL server of the tests' own: made with initdb as an unprivileged user, on a Unix socket
 /// in a new directory, stopped when the tests end.
-final class ScratchCluster: Sendable {
-    static let shared = ScratchCluster()
+package final class ScratchCluster: Sendable {
+    package static let shared = ScratchCluster()
 
-    let directory: String
+    package let directory: String
     private let counter = Counter()
 
     private init() {
@@ -47,18 +45,18 @@ final class ScratchCluster: Sendable {
         }
     }
 
-    static func binaries() -> String {
+    package static func binaries() -> String {
         let found = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
         let newest = found.compactMap { Int($0) }.max() ?? 15
         return "/usr/lib/postgresql/\(newest)/bin"
     }
 
-    func url(_ database: String, user: String = "postgres") -> String {
+    package func url(_ database: String, user: String = "postgres") -> String {
         "host=\(directory) user=\(user) dbname=\(database)"
     }
 
     /// Makes a new, empty database and returns its connection string.
-    func database(_ purpose: String) throws -> String {
+    package func database(_ purpose: String) throws -> String {
         let name = "\(purpose)_\(counter.next())"
         try PostgresSession(url("postgres")).run("create database \(name)")
         return url(name)
@@ -70,22 +68,4 @@ private final class Counter: @unchecked Sendable {
     private let lock = NSLock()
     private var value = 0
     func next() -> Int { lock.withLock { value += 1; return value } }
-}
-
-/// Runs a program and waits for it.
-enum Shell {
-    static func run(_ program: String, _ arguments: [String]) -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        let log = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString)")
-        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
-        defer { try? FileManager.default.removeItem(at: log) }
-        guard let output = try? FileHandle(forWritingTo: log) else { return (-1, "no log file") }
-        process.standardOutput = output
-        process.standardError = output
-        do { try process.run() } catch { return (-1, "\(error)") }
-        process.waitUntilExit()
-        return (process.terminationStatus, (try? String(contentsOf: log, encoding: .utf8)) ?? "")
-    }
 }

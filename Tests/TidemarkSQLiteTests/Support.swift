@@ -1,0 +1,73 @@
+import Foundation
+
+@testable import TidemarkSQLite
+
+/// A seeded generator, so that a failing history can be run again.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+/// The repository's own SQL, found from this file.
+func installSQL(_ name: String = "install.sql") throws -> String {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    return try String(contentsOf: root.appendingPathComponent("sql/sqlite/\(name)"), encoding: .utf8)
+}
+
+/// A database in memory with one captured table `t`.
+struct Captured {
+    let database: SQLiteDatabase
+    let table: SQLiteTable
+
+    init(_ schema: String, before: String = "", after: String = "", guarded: Bool = false) throws {
+        database = try SQLiteDatabase(path: ":memory:", mode: .create)
+        try database.execute(schema)
+        try database.execute(before)
+        try database.execute(installSQL())
+        guard let found = try SQLiteCatalog(database).tables().first(where: { $0.name == "t" }) else {
+            throw SQLiteFailure(code: 1, message: "no table t")
+        }
+        table = found
+        for sql in try SQLiteTriggers(table: found, capture: 7, guardsNestedWrites: guarded).create {
+            try database.execute(sql)
+        }
+        try database.execute(after)
+    }
+
+    /// Rows that the log says are there.
+    func replayed() throws -> [String: Int] {
+        var keyed: [String: String] = [:]
+        var counts: [String: Int] = [:]
+        for row in try database.rows("SELECT operation, key, image FROM data_changes ORDER BY id") {
+            let isDelete = row[0] == .string("D")
+            if let key = row[1].string {
+                keyed[key] = isDelete ? nil : row[2].string
+            } else {
+                counts[row[2].string ?? "?", default: 0] += isDelete ? -1 : 1
+            }
+        }
+        for image in keyed.values { counts[image, default: 0] += 1 }
+        return counts.filter { $0.value != 0 }
+    }
+
+    /// Rows that are there.
+    func standing() throws -> [String: Int] {
+        let image = SQLiteEncoding.object(table.columns.map(\.name), of: "t")
+        var counts: [String: Int] = [:]
+        for row in try database.rows("SELECT \(image) FROM t") { counts[row[0].string ?? "?", default: 0] += 1 }
+        return counts
+    }
+
+    func isRight() throws -> Bool { try replayed() == standing() }
+
+    func log() throws -> [String] {
+        try database.rows("SELECT operation || coalesce(key, '') FROM data_changes ORDER BY id").map { $0[0].string ?? "" }
+    }
+}
