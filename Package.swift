@@ -6,7 +6,11 @@ let package = Package(
     products: [.executable(name: "tidemark", targets: ["tidemark"])],
     dependencies: [
         // Apple's own: commands, help, completions and usage errors from one declaration.
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        // The logging that every Swift server package speaks.
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        // YAML with the line of each node, so that a wrong configuration is named by its place.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
         // The pure core: values and decisions, no I/O, no clock, not even Foundation.
@@ -18,14 +22,32 @@ let package = Package(
             name: "PostgresSQL", path: "sql/postgresql",
             resources: [.embedInCode("install.sql"), .embedInCode("target.sql"), .embedInCode("uninstall.sql")]),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "TidemarkBlocking", "PostgresSQL", "CLibPQ"]),
+        .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "PostgresSQL", "CLibPQ"]),
 
-        .target(name: "TidemarkPipeline", dependencies: ["TidemarkCore", "TidemarkBlocking", "TidemarkPostgres"]),
+        .target(
+            name: "SQLiteSQL", path: "sql/sqlite",
+            resources: [.embedInCode("install.sql"), .embedInCode("target.sql"), .embedInCode("uninstall.sql")]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "TidemarkSQLite", dependencies: ["TidemarkCore", "SQLiteSQL", "CSQLite"]),
+
+        .target(
+            name: "TidemarkPipeline",
+            dependencies: [
+                "TidemarkCore", "TidemarkBlocking", .product(name: "Logging", package: "swift-log"),
+            ]),
+        // The only one that knows all engines.
+        .target(
+            name: "TidemarkApp",
+            dependencies: [
+                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "Yams",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .executableTarget(
             name: "tidemark",
             dependencies: [
-                "TidemarkCore", "TidemarkPostgres", "TidemarkPipeline",
+                "TidemarkCore", "TidemarkPipeline", "TidemarkApp",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
 
         .target(
@@ -33,7 +55,8 @@ let package = Package(
         .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore"]),
         .testTarget(
             name: "TidemarkEndToEndTests",
-            dependencies: ["TidemarkCore", "TidemarkBlocking", "TidemarkPostgres", "TidemarkTestSupport", "tidemark"]),
+            dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkTestSupport", "tidemark"]),
+        .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL"]),
         .testTarget(
             name: "TidemarkPostgresTests",
             dependencies: ["TidemarkCore", "TidemarkPostgres", "PostgresSQL", "TidemarkTestSupport"]),

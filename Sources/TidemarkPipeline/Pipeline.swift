@@ -1,40 +1,55 @@
+package import Logging
 import TidemarkBlocking
 package import TidemarkCore
-import TidemarkPostgres
 
 /// One flow from a source to a target: takes windows, reads them on one thread and applies them on
 /// another, until it is told to stop.
 package actor Pipeline {
-    /// Where the two databases are, and what this flow is called.
+    /// How a pipeline is called, what it takes, and how it waits.
     package struct Settings: Sendable {
         package var name: String
-        package var source: String
-        package var target: String
         /// Who holds the pipeline, for the cursor's row and the error that a second worker gets.
         package var worker: String
         /// A look at the source costs a round trip: short while changes come, longer while none do.
         package var idleWaitMinMs = 5
         package var idleWaitMaxMs = 50
         package var reconnectWaitMaxMs = 10_000
+        /// How often the source is told what it may remove, and how often progress is logged.
+        package var confirmEveryMs = 5_000
 
-        package init(name: String, source: String, target: String, worker: String) {
+        package init(name: String, worker: String) {
             self.name = name
-            self.source = source
-            self.target = target
             self.worker = worker
         }
     }
 
-    private let settings: Settings
-    private let sourceThread = DedicatedThread<PostgresSource?> { nil }
-    private let targetThread = DedicatedThread<PostgresTarget?> { nil }
-    private let report: @Sendable (String) -> Void
-    private var stopping = false
+    /// Makes a connection; called on the thread that will own it, and again after each loss.
+    package typealias Opening<Side> = @Sendable () throws -> Side
 
-    /// - Parameter report: receives one line per event worth a line.
-    package init(_ settings: Settings, report: @escaping @Sendable (String) -> Void) {
+    private let settings: Settings
+    private let openSource: Opening<any ChangeSource>
+    private let openTarget: Opening<any ChangeTarget>
+    private let readSelection: Opening<TableSelection>
+    private var selection = TableSelection()
+    private let sourceThread = DedicatedThread<(any ChangeSource)?> { nil }
+    private let targetThread = DedicatedThread<(any ChangeTarget)?> { nil }
+    private let log: Logger
+    private let clock = ContinuousClock()
+    private var stopping = false
+    private var progress = Progress()
+
+    /// - Parameter selection: which of the captured tables it takes; asked at each connection.
+    package init(
+        _ settings: Settings, source: @escaping Opening<any ChangeSource>, target: @escaping Opening<any ChangeTarget>,
+        selection: @escaping Opening<TableSelection>, log: Logger
+    ) {
+        readSelection = selection
         self.settings = settings
-        self.report = report
+        openSource = source
+        openTarget = target
+        var log = log
+        log[metadataKey: "pipeline"] = "\(settings.name)"
+        self.log = log
     }
 
     deinit {
@@ -48,56 +63,81 @@ package actor Pipeline {
     /// Applies everything that was committed when it started, and returns.
     /// - Returns: the place reached.
     package func runOnce() async throws -> Cursor {
-        let cursor = try await connect()
-        return try await applyBacklog(after: cursor)
+        try await naming {
+            let cursor = try await applyBacklog(after: try await connect())
+            try await confirm(cursor)
+            return cursor
+        }
     }
 
-    /// Applies changes as they are committed. Survives the loss of either server.
+    /// Applies changes as they are committed. Survives the loss of either database.
     package func run() async throws {
         var failures = 0
         while !stopping {
             do {
-                var cursor = try await connect()
-                if failures > 0 { report("pipeline \(settings.name): connected again") }
-                failures = 0
-                var waitMs = settings.idleWaitMinMs
-                while !stopping {
-                    let before = cursor
-                    cursor = try await applyBacklog(after: cursor)
-                    waitMs = cursor == before ? min(waitMs * 2, settings.idleWaitMaxMs) : settings.idleWaitMinMs
-                    if cursor == before { try? await Task.sleep(for: .milliseconds(waitMs)) }
-                }
-            } catch let failure as PostgresFailure where failure.isTransient {
-                if failures == 0 { report("pipeline \(settings.name): \(failure); trying again until it works") }
+                try await naming { try await follow(after: &failures) }
+            } catch let failure as TidemarkError where failure.retry == .later {
+                // Once, not each time: a server that is away for a night is one line.
+                if failures == 0 { log.warning("\(failure); trying again until it works") }
                 failures += 1
-                let ceiling = min(settings.reconnectWaitMaxMs, 100 << min(failures, 10))
-                try? await Task.sleep(for: .milliseconds(Int.random(in: ceiling / 2...ceiling)))
+                try? await Task.sleep(for: .milliseconds(Self.reconnectWaitMs(failures, max: settings.reconnectWaitMaxMs)))
             }
         }
+        log.info("stopped after change \(progress.cursor?.lastID ?? 0)")
+    }
+
+    /// Doubling from 0.2 s, with jitter so that many workers do not come back at one moment.
+    private static func reconnectWaitMs(_ failures: Int, max: Int) -> Int {
+        let ceiling = min(max, 100 << min(failures, 10))
+        return Int.random(in: ceiling / 2...ceiling)
+    }
+
+    private func follow(after failures: inout Int) async throws {
+        var cursor = try await connect()
+        log.info("\(failures > 0 ? "connected again" : "following"), at change \(cursor.lastID)")
+        failures = 0
+        var waitMs = settings.idleWaitMinMs
+        var confirmed = cursor
+        var confirmedAt = clock.now
+        while !stopping {
+            let before = cursor
+            cursor = try await applyBacklog(after: cursor)
+            if cursor != confirmed, clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs) {
+                try await confirm(cursor)
+                progress.logAndReset(to: log)
+                (confirmed, confirmedAt) = (cursor, clock.now)
+            }
+            waitMs = cursor == before ? min(waitMs * 2, settings.idleWaitMaxMs) : settings.idleWaitMinMs
+            if cursor == before { try? await Task.sleep(for: .milliseconds(waitMs)) }
+        }
+        if cursor != confirmed { try await confirm(cursor) }
     }
 
     /// Fresh connections; the cursor in the target says where to go on, also after a connection
     /// that died in COMMIT.
     private func connect() async throws -> Cursor {
-        let settings = settings
+        let (openSource, openTarget, readSelection, worker) = (openSource, openTarget, readSelection, settings.worker)
         let cursor = try await targetThread.run { target in
             target = nil
-            let opened = try PostgresTarget(settings.target, pipeline: settings.name)
+            let opened = try openTarget()
             target = opened
-            return try opened.takeOver(worker: settings.worker)
+            return try opened.takeOver(worker: worker)
         }
-        let identity = try await sourceThread.run { source in
+        let (identity, selection) = try await sourceThread.run { source in
             source = nil
-            let opened = try PostgresSource(settings.source)
+            let opened = try openSource()
             source = opened
-            return try opened.identity()
+            return (try opened.identity(), try readSelection())
         }
         guard identity == cursor.source else {
             throw TidemarkError(
                 "the source is not the one that the target follows", pipeline: settings.name,
                 why: "the target's cursor is for \(cursor.source), this database is \(identity)",
-                remedy: "Point --source at the right database; to follow this one, set the pipeline up again and load the target anew.")
+                remedy: "Point --source at the right database; to follow this one, set the pipeline up again"
+                    + " (tidemark teardown, then tidemark setup) and load the target anew.")
         }
+        self.selection = selection
+        progress.cursor = cursor
         return cursor
     }
 
@@ -108,35 +148,84 @@ package actor Pipeline {
             let windows = try source.windows(after: start)
             return (windows, windows.isEmpty ? [] : try source.capturedTables())
         }
-        let byCapture = Dictionary(uniqueKeysWithValues: tables.map { ($0.capture, $0) })
+        let taken = tables.filter { selection.takes($0.name) }
+        let byCapture = Dictionary(uniqueKeysWithValues: taken.map { ($0.capture, $0) })
         for window in windows where !stopping {
-            cursor = try await apply(window, tables: byCapture, moving: cursor)
+            do {
+                cursor = try await apply(window, tables: byCapture, moving: cursor, order: .paged)
+            } catch let failure as TidemarkError where failure.retry == .staged {
+                log.debug("staging a window: \(failure.why)")
+                cursor = try await apply(window, tables: byCapture, moving: cursor, order: .staged)
+            }
+            progress.windows += 1
+            progress.cursor = cursor
         }
         return cursor
     }
 
-    private func apply(_ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor) async throws -> Cursor {
+    private func apply(
+        _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder
+    ) async throws -> Cursor {
         let slots = PageSlots()
         let captures = tables.keys.sorted()
-        async let reading: Void = sourceThread.run { source in
+        async let reading: Int = sourceThread.run { source in
+            var changes = 0
             do {
-                try source?.read(window, captures: captures, into: slots)
+                try source?.read(window, captures: captures) { page in
+                    changes += page.changes.count
+                    guard slots.offer(page) else { throw Abandoned() }
+                }
                 slots.finish(.success(()))
+            } catch is Abandoned {
+                // The applying side failed; what it says is what counts.
             } catch {
                 slots.finish(.failure(error))
             }
+            return changes
         }
-        let result: Result<Cursor, any Error>
+        let applied: Result<Cursor, any Error>
         do {
-            result = .success(
+            applied = .success(
                 try await targetThread.run { target in
+                    defer { slots.abandon() }
                     guard let target else { throw CancellationError() }
-                    return try target.apply(window, from: slots, tables: tables, moving: cursor)
+                    return try target.apply(
+                        window, tables: tables, moving: cursor, order: order, nextPage: { try slots.next() })
                 })
         } catch {
-            result = .failure(error)
+            applied = .failure(error)
         }
-        try await reading
-        return try result.get()
+        progress.changes += try await reading
+        return try applied.get()
+    }
+
+    private func confirm(_ cursor: Cursor) async throws {
+        let name = settings.name
+        try await sourceThread.run { source in try source?.confirm(cursor, of: name) }
+    }
+
+    /// Puts the pipeline's name into errors of parts that do not know it.
+    private func naming<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch var failure as TidemarkError {
+            failure.pipeline = failure.pipeline ?? settings.name
+            throw failure
+        }
+    }
+}
+
+/// The applying side takes no more pages.
+private struct Abandoned: Error {}
+
+/// What was done since the last line of the log.
+private struct Progress {
+    var changes = 0
+    var windows = 0
+    var cursor: Cursor?
+
+    mutating func logAndReset(to log: Logger) {
+        log.info("applied \(changes) changes in \(windows) transactions, up to change \(cursor?.lastID ?? 0)")
+        (changes, windows) = (0, 0)
     }
 }

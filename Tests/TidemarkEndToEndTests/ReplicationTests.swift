@@ -1,6 +1,5 @@
 import Foundation
 import Testing
-import TidemarkBlocking
 import TidemarkCore
 import TidemarkTestSupport
 
@@ -128,9 +127,9 @@ struct ReplicationTests {
         let source = try PostgresSource(replica.source)
         let window = try #require(try source.windows(after: stale).first)
         let tables = Dictionary(uniqueKeysWithValues: try source.capturedTables().map { ($0.capture, $0) })
-        let slots = PageSlots()
-        slots.finish(.success(()))
-        #expect(throws: TidemarkError.self) { try first.apply(window, from: slots, tables: tables, moving: stale) }
+        #expect(throws: TidemarkError.self) {
+            try first.apply(window, tables: tables, moving: stale, order: .paged, nextPage: { nil })
+        }
     }
 
     @Test("invariant 8: after teardown both databases dump as they did before setup")
@@ -150,7 +149,7 @@ struct ReplicationTests {
     @Test("errors say what to type", arguments: [["run", "--once"], ["setup"], ["teardown"]])
     func unreachable(command: [String]) {
         let url = "postgresql://nobody:hunter2@/none?host=/nonexistent"
-        let failed = Shell.run(Replica.binary, command + ["--source", url, "--target", url])
+        let failed = Shell.run(Replica.binary, command + ["--source", url, "--target", url + "&port=1"])
         #expect(failed.status == 1)
         #expect(!failed.output.contains("hunter2"))
         let usage = Shell.run(Replica.binary, ["run"])

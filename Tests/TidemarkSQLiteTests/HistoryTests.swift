@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import TidemarkSQLite
@@ -23,10 +24,13 @@ import Testing
         "CREATE TRIGGER app BEFORE INSERT ON t BEGIN UPDATE OR IGNORE t SET u = new.u WHERE id = new.w; END",
     ]
 
+    /// Histories of each case. TIDEMARK_HISTORIES=400 takes minutes, and is what a change of capture needs.
+    static let histories = ProcessInfo.processInfo.environment["TIDEMARK_HISTORIES"].flatMap { Int($0) } ?? 12
+
     @Test(arguments: Array(schemas.indices), Array(applications.indices))
     func replayEqualsTable(schema: Int, application: Int) throws {
         var wrong: [String] = []
-        for history in 0..<24 {
+        for history in 0..<Self.histories {
             var random = SplitMix(state: UInt64(schema * 100_000 + application * 1000 + history))
             let early = history % 2 == 0
             let app = Self.applications[application]
@@ -46,7 +50,7 @@ import Testing
                 }
             }
         }
-        #expect(wrong == [], "\(wrong.count) of 24")
+        #expect(wrong == [], "\(wrong.count) of \(Self.histories)")
     }
 
     private func statement(_ random: inout SplitMix, keyless: Bool) -> String {

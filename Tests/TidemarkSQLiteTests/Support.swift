@@ -22,9 +22,13 @@ func installSQL(_ name: String = "install.sql") throws -> String {
 }
 
 /// A database in memory with one captured table `t`.
-struct Captured {
+final class Captured {
     let database: SQLiteDatabase
     let table: SQLiteTable
+    // The log is only appended to, so each look replays what is new.
+    private var replayedID: Int64 = 0
+    private var keyed: [String: String] = [:]
+    private var counts: [String: Int] = [:]
 
     init(_ schema: String, before: String = "", after: String = "", guarded: Bool = false) throws {
         database = try SQLiteDatabase(path: ":memory:", mode: .create)
@@ -43,9 +47,9 @@ struct Captured {
 
     /// Rows that the log says are there.
     func replayed() throws -> [String: Int] {
-        var keyed: [String: String] = [:]
-        var counts: [String: Int] = [:]
-        for row in try database.rows("SELECT operation, key, image FROM data_changes ORDER BY id") {
+        let rows = try database.rows(
+            "SELECT operation, key, image, id FROM data_changes WHERE id > ? ORDER BY id", [.integer(replayedID)])
+        for row in rows {
             let isDelete = row[0] == .string("D")
             if let key = row[1].string {
                 keyed[key] = isDelete ? nil : row[2].string
@@ -53,8 +57,10 @@ struct Captured {
                 counts[row[2].string ?? "?", default: 0] += isDelete ? -1 : 1
             }
         }
-        for image in keyed.values { counts[image, default: 0] += 1 }
-        return counts.filter { $0.value != 0 }
+        replayedID = rows.last?[3].integer ?? replayedID
+        var all = counts
+        for image in keyed.values { all[image, default: 0] += 1 }
+        return all.filter { $0.value != 0 }
     }
 
     /// Rows that are there.

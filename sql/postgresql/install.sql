@@ -53,6 +53,12 @@ create table if not exists tidemark.capture (
     retired_at timestamptz,
     fingerprint text
 );
+alter table tidemark.capture
+    add column if not exists column_types text[],        -- beside columns; of a domain the type below it
+    add column if not exists generated boolean[],        -- beside columns
+    add column if not exists replica_role boolean not null default false,
+    add column if not exists shape text,                 -- tidemark.shape() as attach() left it
+    add column if not exists gap text;                   -- why rows may have passed unseen just before this generation
 create unique index if not exists capture_current on tidemark.capture (relation) where retired_at is null;
 
 -- The cut of a tick is its snapshot with its xid counted as still open: a snapshot never lists its own transaction.
@@ -72,20 +78,35 @@ create table if not exists tidemark.pipeline (
     last_id bigint,
     confirmed_at timestamptz
 );
+-- What was asked for, so that a later setup and check know it without being told again.
+alter table tidemark.pipeline
+    add column if not exists include text[],
+    add column if not exists exclude text[],
+    add column if not exists kind text,
+    add column if not exists requires_key boolean,
+    add column if not exists captures_replica_role boolean;
 
 -- A built-in scalar is written by row_to_json itself, from its output function.
 create or replace function tidemark.is_plain(type oid) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
-return (select t.oid < 16384 and t.typtype = 'b' and t.typcategory <> 'A' and t.typname not in ('json', 'jsonb')
-        from pg_catalog.pg_type t where t.oid = type);
+as $$ select (select t.oid < 16384 and t.typtype = 'b' and t.typcategory <> 'A' and t.typname not in ('json', 'jsonb')
+        from pg_catalog.pg_type t where t.oid = type) $$;
 
 -- Anything else goes through its output function by format(): row_to_json would call a user's cast to json with
 -- definer's rights, lose array bounds, and turn a json null into an SQL null.
 create or replace function tidemark.column_expression(source text, name text, type oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp
-return case when tidemark.is_plain(type) then pg_catalog.format('%s.%I', source, name)
+as $$ select case when tidemark.is_plain(type) then pg_catalog.format('%s.%I', source, name)
             else pg_catalog.format('case when %1$s.%2$I is distinct from null then pg_catalog.format(''%%s'', %1$s.%2$I) end',
-                                   source, name) end;
+                                   source, name) end $$;
+
+-- One member of a JSON object, as row_to_json would write it, for a value that is never null.
+create or replace function tidemark.json_member(name text, source text, type oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select format('%L || ', to_json(name)::text || ':') || case
+        when type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then format('%s::text', source)
+        when tidemark.is_plain(type) then format('pg_catalog.to_json(%s)::text', source)
+        else format('pg_catalog.to_json(pg_catalog.format(''%%s'', %s))::text', source) end $$;
 
 -- The settings that change the text of a type.
 create or replace function tidemark.type_settings(type oid) returns text[]
@@ -110,23 +131,168 @@ begin
                  '"TimeZone" = ''UTC''', 'bytea_output = ''hex''', 'lc_monetary = ''C'''];
 end $$;
 
+-- The name of a type with its modifiers, qualified where it is not built in; of a domain, the type below it.
+create or replace function tidemark.type_name(type oid, modifier int) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare t pg_catalog.pg_type;
+begin
+    select * into t from pg_catalog.pg_type p where p.oid = type;
+    if t.typtype = 'd' then return tidemark.type_name(t.typbasetype, t.typtypmod); end if;
+    return pg_catalog.format_type(type, modifier);
+end $$;
+
 -- The index that identifies a row, as REPLICA IDENTITY would accept it. The primary key first. On a partitioned
 -- table only an index of the root itself: leaves with keys of their own can hold the same key twice.
 create or replace function tidemark.key_index(relation regclass) returns oid
 language sql stable set search_path = pg_catalog, pg_temp
-return (select i.indexrelid from pg_catalog.pg_index i
+as $$ select (select i.indexrelid from pg_catalog.pg_index i
         where i.indrelid = relation and i.indisunique and i.indisvalid and i.indislive and i.indimmediate
           and i.indpred is null and i.indexprs is null
           and not exists (select from pg_catalog.generate_series(0, i.indnkeyatts - 1) n
                           join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[n]
                           where not a.attnotnull or a.attgenerated = 'v')
-        order by i.indisprimary desc, i.indnkeyatts, i.indexrelid limit 1);
+        order by i.indisprimary desc, i.indnkeyatts, i.indexrelid limit 1) $$;
 
 create or replace function tidemark.key_columns(relation regclass) returns text[]
 language sql stable set search_path = pg_catalog, pg_temp
-return (select pg_catalog.array_agg(a.attname::text order by n)
+as $$ select (select pg_catalog.array_agg(a.attname::text order by n)
         from pg_catalog.pg_index i, pg_catalog.generate_series(0, i.indnkeyatts - 1) n, pg_catalog.pg_attribute a
-        where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]);
+        where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]) $$;
+
+-- A table and its partitions, without the locks that pg_partition_tree() would take and wait for.
+create or replace function tidemark.tree(root oid) returns table (relid oid)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    with recursive t(relid) as (
+        select root
+        union all
+        select i.inhrelid from t join pg_catalog.pg_inherits i on i.inhparent = t.relid
+        join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition)
+    select t.relid from t
+$$;
+
+-- Whether a row of a catalogue that the caller sees was written by the caller's own transaction, or a
+-- subtransaction of it: visible and still in progress.
+create or replace function tidemark.is_own(row_xmin xid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select case when pg_catalog.pg_current_xact_id_if_assigned() is not null and pg_catalog.age(row_xmin) <= 0
+            then pg_catalog.pg_xact_status((pg_catalog.pg_current_xact_id_if_assigned()::text::bigint - pg_catalog.age(row_xmin))::text::xid8) = 'in progress'
+            else false end $$;
+
+-- The fingerprint of captured tables: everything that lets a change pass unseen by triggers leaves a mark in it.
+--   table       its name and persistence (swapped by rename, UNLOGGED)
+--   triggers    ours, on it and its partitions: oid, xmin and state (disabled and enabled again, dropped)
+--   members     its place among parents, children, partitions (ATTACH, DETACH, DROP, CREATE … PARTITION OF)
+--   columns     their names, numbers and types
+--   key         whether an index still holds up the key that the log names rows by
+--   attributes, storage   xmin of the columns; the files of the table. ALTER … TYPE … USING changes both. One of
+--                         them alone is harmless: SET DEFAULT, column GRANT; VACUUM FULL, CLUSTER, TRUNCATE (logged).
+-- One query over all tables (PL/pgSQL keeps its plan), no function that locks or opens a relation. Without own_additions: as if the partitions
+-- that the running transaction has added were not there yet.
+create or replace function tidemark.shapes(only_relation oid default null, own_additions boolean default true)
+returns table (capture int, shape text)
+language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off as $$
+#variable_conflict use_column
+begin
+    return query
+    with recursive captured as materialized (
+        select c.id, c.relation, c.key_columns from tidemark.capture c
+        where c.retired_at is null and (only_relation is null or c.relation = only_relation)
+    ), tree(id, relid) as (
+        select c.id, c.relation from captured c
+        union all
+        select t.id, i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid
+        join pg_catalog.pg_class k on k.oid = i.inhrelid and k.relispartition
+        where own_additions or not tidemark.is_own(i.xmin)
+    ), triggers as (
+        select t.id, md5(string_agg(concat_ws(' ', g.tgrelid, g.oid, g.xmin, g.tgenabled, g.tgfoid), ',' order by g.oid)) as print
+        from tree t join pg_catalog.pg_trigger g on g.tgrelid = t.relid
+        where g.tgname in ('tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
+        group by t.id
+    ), members as (
+        select m.id, md5(string_agg(concat_ws(' ', m.inhrelid, m.inhparent, m.xmin, m.inhdetachpending), ',' order by m.inhrelid, m.inhparent)) as print
+        from (select t.id, i.inhrelid, i.inhparent, i.xmin, i.inhdetachpending from tree t join pg_catalog.pg_inherits i on i.inhrelid = t.relid
+              union
+              select t.id, i.inhrelid, i.inhparent, i.xmin, i.inhdetachpending from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid) m
+        where own_additions or not tidemark.is_own(m.xmin)
+        group by m.id
+    ), columns as (
+        select c.id, md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated), ',' order by a.attnum)) as print,
+               md5(string_agg(a.xmin::text, ',' order by a.attnum)) as versions
+        from captured c join pg_catalog.pg_attribute a on a.attrelid = c.relation and a.attnum > 0
+        group by c.id
+    ), storage as (
+        select t.id, md5(string_agg(k.relfilenode::text, ',' order by k.oid)) as print
+        from tree t join pg_catalog.pg_class k on k.oid = t.relid group by t.id
+    ), keys as (
+        select distinct c.id
+        from captured c join pg_catalog.pg_index i on i.indrelid = c.relation
+        where i.indisunique and i.indisvalid and i.indislive and i.indimmediate and i.indpred is null and i.indexprs is null
+          and c.key_columns = (select array_agg(a.attname::text order by n)
+                               from generate_series(0, i.indnkeyatts - 1) n join pg_catalog.pg_attribute a
+                               on a.attrelid = i.indrelid and a.attnum = i.indkey[n] and a.attnotnull)
+    )
+    select c.id, json_build_object(
+               'table', format('%I.%I', n.nspname, k.relname), 'persistence', k.relpersistence,
+               'triggers', triggers.print, 'members', members.print, 'columns', columns.print,
+               'key', c.key_columns is null or keys.id is not null,
+               'attributes', columns.versions, 'storage', storage.print)::text
+    from captured c
+    join pg_catalog.pg_class k on k.oid = c.relation join pg_catalog.pg_namespace n on n.oid = k.relnamespace
+    left join triggers on triggers.id = c.id left join members on members.id = c.id
+    left join columns on columns.id = c.id left join storage on storage.id = c.id left join keys on keys.id = c.id;
+end $$;
+
+-- The fingerprint of one captured table; null if it is not captured or gone. Compare with foreign_changes(), not
+-- as text: a changed storage alone means nothing.
+create or replace function tidemark.shape(relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select (select s.shape from tidemark.shapes(relation) s) $$;
+
+-- The captured tables that were changed behind capture's back since attach(), each with what to type. It sees what
+-- the snapshot of the calling statement sees: call it in the statement, or the REPEATABLE READ transaction, that
+-- takes the snapshot of a window's end.
+create or replace function tidemark.foreign_changes(only_relation oid default null, own_additions boolean default true)
+returns table (capture int, schema_name text, table_name text, reason text)
+language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off as $$
+#variable_conflict use_column
+begin
+    return query
+    select r.id, r.schema_name, r.table_name, r.reason
+    from (select c.id, c.schema_name, c.table_name,
+        case
+        when s.shape is null and k.oid is null and pg_catalog.to_regclass(format('%I.%I', c.schema_name, c.table_name)) is null then
+            'the table is gone; if that is meant, type: tidemark setup'
+        when s.shape is null and k.oid is null then
+            'the captured table is gone and another one has its name; type: tidemark setup, then tidemark copy'
+        when c.shape is null then 'its shape was never recorded; type: tidemark setup, then tidemark verify'
+        when c.shape = s.shape then null
+        when o.o ->> 'table' <> d.d ->> 'table' then
+            format('the captured table is called %s now%s; type: tidemark setup, then tidemark copy', d.d ->> 'table',
+                case when pg_catalog.to_regclass(o.o ->> 'table') is not null then ', and another one has its name' else '' end)
+        when d.d ->> 'persistence' <> 'p' then
+            'the table is UNLOGGED now and would be empty after a crash; type: alter table … set logged, then tidemark setup, then tidemark verify'
+        when o.o ->> 'columns' is distinct from d.d ->> 'columns' then
+            'its columns have changed; type: tidemark setup, then tidemark copy'
+        when o.o ->> 'members' is distinct from d.d ->> 'members' then
+            case when k.relkind = 'p' then format('partitions were created, attached, detached or dropped; type: tidemark setup, then tidemark copy or verify. '
+                || 'Next time type, in the transaction of CREATE TABLE … PARTITION OF and directly after it: select tidemark.attach(%L)', d.d ->> 'table')
+            else 'the table has a new parent or child, or lost one; type: tidemark setup, then tidemark verify' end
+        when o.o ->> 'triggers' is distinct from d.d ->> 'triggers' then
+            'the triggers of capture were disabled, dropped or changed, if only for a moment; type: tidemark setup, then tidemark verify'
+        when o.o ->> 'attributes' is distinct from d.d ->> 'attributes' and o.o ->> 'storage' is distinct from d.d ->> 'storage' then
+            'its columns were altered and its rows rewritten; type: tidemark setup, then tidemark copy'
+        when o.o ->> 'key' is distinct from d.d ->> 'key' then
+            'no index holds up the key any more that changes are named by; type: tidemark setup, then tidemark verify'
+        end as reason
+    from tidemark.capture c
+    left join tidemark.shapes(only_relation, own_additions) s on s.capture = c.id
+    left join pg_catalog.pg_class k on k.oid = c.relation
+    cross join lateral (select c.shape::json as o) o cross join lateral (select s.shape::json as d) d
+    where c.retired_at is null and (only_relation is null or c.relation = only_relation)) r
+    where r.reason is not null
+    order by r.id;
+end $$;
 
 -- Statement capture is the faster one. Statement triggers do not fire for changes that come through a parent.
 create or replace function tidemark.capture_kind(relation regclass, kind text) returns text
@@ -144,8 +310,29 @@ begin
     return case when kind <> 'auto' then kind when related then 'row' else 'statement' end;
 end $$;
 
+-- The DDL for the TRUNCATE triggers that are missing. They are not cloned to partitions.
+create or replace function tidemark.truncate_statements(relation regclass, function_name text, replica_role boolean)
+returns setof text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select u.s
+    from tidemark.tree(relation) t join pg_catalog.pg_class c on c.oid = t.relid and c.relkind in ('r', 'p'),
+         lateral (values
+            (1, format('create trigger tidemark_truncate after truncate on %s for each statement execute function %s()', t.relid::regclass, function_name)),
+            (2, case when replica_role then format('alter table %s enable always trigger tidemark_truncate', t.relid::regclass) end)) u(n, s)
+    where u.s is not null
+      and not exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.relid and g.tgname = 'tidemark_truncate'
+                      and g.tgfoid = pg_catalog.to_regproc(function_name))
+    order by t.relid::regclass, u.n
+$$;
+
+-- Signatures of older versions, which a call would be ambiguous with.
+drop function if exists tidemark.capture_statements(regclass, text, int);
+drop function if exists tidemark.attach(regclass, text);
+
 -- Returns the DDL that attach() runs for one table. generation is the id of its row in tidemark.capture.
-create or replace function tidemark.capture_statements(relation regclass, kind text default 'auto', generation int default null)
+create or replace function tidemark.capture_statements(
+    relation regclass, kind text default 'auto', generation int default null, replica_role boolean default false)
 returns setof text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -165,10 +352,9 @@ declare
     new_source text; old_source text;
     branch text := '';
     body text;
-    event text;
-    leaf regclass;
+    event text; created text;
     insert_head text := 'insert into tidemark.data_changes (xid, capture, operation, key, image, changed_at)';
-    standing text; candidates text; c_key text;
+    standing text; candidates text; standing_keys text; few text; many text;
     found_trigger record;
 begin
     select * into class from pg_catalog.pg_class c where c.oid = relation;
@@ -195,14 +381,17 @@ begin
                            when a.attlen = -1 and a.atttypid <> 'numeric'::regtype
                            then format('coalesce(4 * pg_catalog.pg_column_size(t.%I)::bigint, 0)', a.attname) end,
                       ' + ' order by a.attnum) as size,
-           array_agg(a.attname::text order by a.attnum) as names
+           array_agg(a.attname::text order by a.attnum) as names,
+           bool_and(tidemark.is_plain(a.atttypid)) and not exists (select from pg_catalog.pg_attribute v
+                    where v.attrelid = relation and v.attnum > 0 and v.attgenerated = 'v') as plain
     into columns
     from pg_catalog.pg_attribute a
     where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v';
     if columns.list is null then
         raise exception 'tidemark: % has no columns', relation;
     end if;
-    image := format('(select pg_catalog.row_to_json(i.*)::text from (select %s) i)', columns.list);
+    image := case when columns.plain then 'pg_catalog.row_to_json(t.*)::text'
+                  else format('(select pg_catalog.row_to_json(i.*)::text from (select %s) i)', columns.list) end;
     if columns.size is not null then
         image := format('case when %s <= 1000000000 then %s end', columns.size, image);
     end if;
@@ -232,8 +421,13 @@ begin
                                       then (select format(' collate %I.%I', cn.nspname, co.collname) from pg_catalog.pg_collation co
                                             join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace where co.oid = i.indcollation[n]) else '' end,
                                  opn.nspname, op.oprname, n), ' and ' order by n) as match,
-               string_agg(format('%s as %I', tidemark.column_expression('t', a.attname, a.atttypid), a.attname), ', ' order by n) as list,
+               -- the JSON of the key: from the table's columns, and from the candidates' k0, k1 …
+               format('''{'' || %s || ''}''', string_agg(tidemark.json_member(a.attname, format('t.%I', a.attname), a.atttypid), ' || '','' || ' order by n)) as text,
+               format('''{'' || %s || ''}''', string_agg(tidemark.json_member(a.attname, format('c.k%s', n), a.atttypid), ' || '','' || ' order by n)) as candidate_text,
                string_agg(format('t.%I as k%s', a.attname, n), ', ' order by n) as keys,
+               string_agg(format('n.k%s operator(%I.%s) o.k%s', n, opn.nspname, op.oprname, n), ' and ' order by n) as same,
+               bool_and(op.oprcanhash and not exists (select from pg_catalog.pg_cast x where x.castsource = a.atttypid and x.castcontext = 'i')
+                        or a.atttypid < 16384) as joins,
                -- Types whose equality is equality of their text: these keys may be compared as values.
                bool_and(a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'uuid'::regtype, 'bool'::regtype,
                                        'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'bytea'::regtype)
@@ -246,12 +440,11 @@ begin
           and oc.oid = i.indclass[n] and ao.amopfamily = oc.opcfamily and ao.amopstrategy = 3
           and ao.amoplefttype = oc.opcintype and ao.amoprighttype = oc.opcintype
           and op.oid = ao.amopopr and opn.oid = op.oprnamespace;
-        c_key := format('(select pg_catalog.row_to_json(k.*)::text from (select %s) k)', key.list);
-        -- A key that the statement touched can only stand as a row of our own transaction. An older version that an
-        -- old snapshot still shows is somebody's deleted row.
-        standing := format('lateral (select %s as key, %s as image from %s t where %s '
-            || 'and pg_catalog.age(t.xmin) <= pg_catalog.age(pg_catalog.pg_current_xact_id()::xid) '
-            || 'order by pg_catalog.age(t.xmin) limit 1) s', c_key, image,
+        -- A key that the statement touched can only stand as a row of our own transaction. In repeatable read and
+        -- serializable an old snapshot may show another one besides, which somebody else has deleted since.
+        standing := format('lateral (select %s as key, %s as image from %s t where %s and (tidemark_fresh '
+            || 'or t.xmin = pg_catalog.pg_current_xact_id()::xid or pg_catalog.age(t.xmin) <= 0 and pg_catalog.pg_xact_status('
+            || '(pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(t.xmin))::text::xid8) = ''in progress'') limit 1) s', key.text, image,
             case when partitioned then '' else 'only ' end || qualified, key.match);
     end if;
 
@@ -275,41 +468,62 @@ begin
                 insert_head, capture, body);
         elsif event = 'INSERT' then
             -- A row that is gone again was removed by a statement that logs its own delete after this one.
-            branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, (case when s.image is null then ''L'' else ''I'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp()\n        from (select %s from %s) c cross join %s;\n',
+            few := format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, (case when s.image is null then ''L'' else ''I'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp()\n        from (select %s from %s) c cross join %s;\n',
                 insert_head, capture, key.keys, new_source, standing);
+            many := format('%s select pg_catalog.pg_current_xact_id(), %s, (case when s.image is null then ''L'' else ''I'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp() '
+                || 'from (select %s as key, %s as image from (select %s from %s) c join only %s t on %s offset 0) s',
+                insert_head, capture, key.text, image, key.keys, new_source, qualified, key.match);
         else
+            many := null;
             if key.safe then
                 candidates := concat(format('select %s from %s', key.keys, old_source),
                     case when event = 'UPDATE' then format(' union select %s from %s', key.keys, new_source) end);
-                -- the key's text again from its values
-                candidates := format('select c.*, %s as key from (%s) c',
-                    (select format('(select pg_catalog.row_to_json(k.*)::text from (select %s) k)',
-                            string_agg(format('c.k%s as %I', o - 1, n), ', ' order by o))
-                     from unnest(tidemark.key_columns(relation)) with ordinality u(n, o)), candidates);
+                -- A key that is listed twice is only logged twice, with one image.
+                standing_keys := case when event = 'UPDATE' then format('select * from (select %1$s from tidemark_new t) n union all '
+                    || 'select * from (select %1$s from tidemark_old t) o where not exists (select from (select %1$s from tidemark_new t) n where %2$s)',
+                    key.keys, key.same) else candidates end;
+                many := format('%s select pg_catalog.pg_current_xact_id(), %s, (case when s.gone then ''D'' when s.image is null then ''L'' else ''U'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp() '
+                    || 'from (select t.ctid is null as gone, %s as key, case when t.ctid is not null then %s end as image from (%s) c left join only %s t on %s offset 0) s',
+                    insert_head, capture, key.candidate_text, image, standing_keys, qualified, key.match);
+                candidates := format('select c.*, %s as key from (%s) c', key.candidate_text, candidates);
             else
-                candidates := concat(format('select %s, %s collate "C" as key from %s', key.keys, c_key, old_source),
-                    case when event = 'UPDATE' then format(' union all select %s, %s collate "C" as key from %s', key.keys, c_key, new_source) end);
+                candidates := concat(format('select %s, %s collate "C" as key from %s', key.keys, key.text, old_source),
+                    case when event = 'UPDATE' then format(' union all select %s, %s collate "C" as key from %s', key.keys, key.text, new_source) end);
                 candidates := format('select distinct on (x.key) x.* from (%s) x', candidates);
             end if;
             -- A key whose text changed while it stayed equal (1.0, 1.00) is a delete, then an upsert: deletes first.
-            branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, l.o::"char", l.key, l.image, pg_catalog.clock_timestamp()\n        from (%s) c left join %s on true\n        cross join lateral (select ''D'' as o, c.key as key, null as image where s.key is null or s.key collate "C" <> c.key collate "C"\n            union all select case when s.image is null then ''L'' else ''U'' end, s.key, s.image where s.key is not null) l\n        order by l.o <> ''D'';\n',
+            few := format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, l.o::"char", l.key, l.image, pg_catalog.clock_timestamp()\n        from (%s) c left join %s on true\n        cross join lateral (select ''D'' as o, c.key as key, null as image where s.key is null or s.key collate "C" <> c.key collate "C"\n            union all select case when s.image is null then ''L'' else ''U'' end, s.key, s.image where s.key is not null) l\n        order by l.o <> ''D'';\n',
                 insert_head, capture, candidates, standing);
+        end if;
+        if key_index is not null then
+            -- Statements that touch many rows are planned each time, by the number of them and the size of the table;
+            -- a kept plan would be right for one size only. Settings end with the function.
+            branch := branch || case when actual_kind = 'statement' and key.joins and many is not null then
+                format(E'        if tidemark_fresh and exists (select from %s offset 500) then\n'
+                    || E'            perform pg_catalog.set_config(''enable_seqscan'', ''on'', true), pg_catalog.set_config(''jit'', ''off'', true),\n'
+                    || E'                pg_catalog.set_config(''work_mem'', greatest(pg_catalog.pg_size_bytes(pg_catalog.current_setting(''work_mem'')) / 1024, 32768)::text, true);\n'
+                    || E'            execute %L;\n        else\n%s        end if;\n',
+                    case when event = 'DELETE' then 'tidemark_old' else 'tidemark_new' end, many, few)
+                else few end;
         end if;
     end loop;
     branch := branch || E'    end if;\n';
 
-    body := format(E'#variable_conflict use_column\ndeclare tidemark_count bigint; tidemark_last bigint;\nbegin\n'
+    body := format(E'#variable_conflict use_column\ndeclare tidemark_count bigint; tidemark_last bigint; tidemark_fresh boolean;\nbegin\n'
+        -- Loop guard. Triggers that fire always would log what tidemark itself applies here. An ordinary role may not
+        -- set the replica role, so that an application cannot switch capture off by the first setting alone.
+        || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) = ''1'' and pg_catalog.current_setting(''session_replication_role'') = ''replica'' then return null; end if;\n' else '' end
         -- A trigger that somebody put on a table of his own must not write here.
         || E'    if TG_RELID <> %1$s::pg_catalog.oid and pg_catalog.pg_partition_root(TG_RELID) is distinct from %1$s::pg_catalog.oid::pg_catalog.regclass then return null; end if;\n'
         || E'    if TG_OP = ''TRUNCATE'' then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
         || E'            case when TG_RELID <> %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::text end, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n'
         || E'    if %4$s then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''X'', null, null, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n'
-        || E'%5$s'
+        || E'    tidemark_fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%%'';\n%5$s'
         || E'    get diagnostics tidemark_count = row_count;\n    if tidemark_count > 0 then\n        tidemark_last := pg_catalog.currval(''tidemark.data_changes_id_seq'');\n'
         || E'        if tidemark_last %% 16384 < tidemark_count then\n'
         -- Only in read committed is the snapshot as young as the id.
         || E'            insert into tidemark.tick (token, snapshot, xid, last_id, written_at)\n            values (pg_catalog.gen_random_uuid(), pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_xact_id(),\n'
-        || E'                case when pg_catalog.current_setting(''transaction_isolation'') = ''read committed'' then tidemark_last end, pg_catalog.clock_timestamp());\n'
+        || E'                case when tidemark_fresh then tidemark_last end, pg_catalog.clock_timestamp());\n'
         || E'        end if;\n    end if;\n    return null;\nend ',
         relation::oid, capture, insert_head, guard, branch);
 
@@ -328,19 +542,18 @@ begin
     return next format(E'create or replace function %s() returns trigger\nlanguage plpgsql security definer\nset search_path = pg_catalog, pg_temp\n%s%s\nas %L',
         function_name, case when key_index is not null then 'set enable_seqscan = off ' else '' end, settings, body);
     return next format('revoke all on function %s() from public', function_name);
-    if actual_kind = 'statement' then
-        return next format('create trigger tidemark_insert after insert on %s referencing new table as tidemark_new for each statement execute function %s()', qualified, function_name);
-        return next format('create trigger tidemark_update after update on %s referencing old table as tidemark_old new table as tidemark_new for each statement execute function %s()', qualified, function_name);
-        return next format('create trigger tidemark_delete after delete on %s referencing old table as tidemark_old for each statement execute function %s()', qualified, function_name);
-    else
-        return next format('create trigger tidemark_row after insert or update or delete on %s for each row execute function %s()', qualified, function_name);
-    end if;
-    -- TRUNCATE triggers are not cloned to partitions.
-    for leaf in select relation union select p.relid from pg_catalog.pg_partition_tree(relation) p
-                join pg_catalog.pg_class c on c.oid = p.relid where c.relkind in ('r', 'p') order by 1
+    for event, created in
+        select * from (values
+            ('tidemark_insert', 'after insert on %s referencing new table as tidemark_new for each statement'),
+            ('tidemark_update', 'after update on %s referencing old table as tidemark_old new table as tidemark_new for each statement'),
+            ('tidemark_delete', 'after delete on %s referencing old table as tidemark_old for each statement'),
+            ('tidemark_row', 'after insert or update or delete on %s for each row')) v(name, definition)
+        where (v.name = 'tidemark_row') = (actual_kind = 'row')
     loop
-        return next format('create trigger tidemark_truncate after truncate on %s for each statement execute function %s()', leaf, function_name);
+        return next format('create trigger %s ' || created || ' execute function %s()', event, qualified, function_name);
+        if replica_role then return next format('alter table %s enable always trigger %s', qualified, event); end if;
     end loop;
+    return query select * from tidemark.truncate_statements(relation, function_name, replica_role);
     if partitioned then
         -- Row triggers are cloned with the rights of whoever creates or attaches a partition. Without USAGE on the
         -- schema the grant is good for nothing else.
@@ -366,16 +579,22 @@ begin
     end loop;
 end $$;
 
--- Puts capture on a table, or renews it if the table has changed since. Returns the generation.
-create or replace function tidemark.attach(relation regclass, kind text default 'auto') returns int
+-- Puts capture on a table, or renews it if the table has changed since. Returns the generation. null for kind and
+-- replica_role: as it is captured now, else auto and false.
+-- A table that has changed behind capture's back gets a new generation with the reason as its gap: rows may have
+-- passed unseen between the two. No gap where only this very transaction added partitions, and they are empty yet.
+create or replace function tidemark.attach(relation regclass, kind text default null, replica_role boolean default null) returns int
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     target regclass := relation;
     current tidemark.capture;
-    actual_kind text;
+    actual_kind text := kind;
+    always boolean := replica_role;
     print text;
+    unseen text;
     generation int;
     statement text;
+    filled boolean;
 begin
     if exists (select from pg_catalog.pg_class c where c.oid = relation and c.relispartition) then
         target := pg_catalog.pg_partition_root(relation);
@@ -391,33 +610,55 @@ begin
     -- Before the shape is read, so that it cannot change until the triggers stand.
     execute format('lock table %s%s in share row exclusive mode',
         case when (select c.relkind from pg_catalog.pg_class c where c.oid = target) = 'p' then '' else 'only ' end, target);
-    actual_kind := tidemark.capture_kind(target, kind);
-    select md5(string_agg(s, E';\n')) into print from tidemark.capture_statements(target, kind, 0) s
-    where s not like 'drop trigger %';
     select * into current from tidemark.capture c where c.relation = target::oid and c.retired_at is null;
-    if found then
-        if current.fingerprint = print and not exists (
-            -- every trigger that should stand, stands, enabled and ours
-            select from (select target::oid as rel union select p.relid from pg_catalog.pg_partition_tree(target) p) r
-            join pg_catalog.pg_class k on k.oid = r.rel and k.relkind in ('r', 'p'),
-            unnest(case when actual_kind = 'row' then array['tidemark_row', 'tidemark_truncate']
-                        else array['tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate'] end) n
-            where not exists (select from pg_catalog.pg_trigger t where t.tgrelid = r.rel and t.tgname = n and t.tgenabled in ('O', 'A')
-                              and t.tgfoid = pg_catalog.to_regproc(format('tidemark.%I', 'capture_' || current.id)))) then
+    always := coalesce(always, current.replica_role, false);
+    actual_kind := tidemark.capture_kind(target, coalesce(actual_kind, nullif(current.kind, 'statement'), 'auto'));
+    select md5(string_agg(s, E';\n')) into print from tidemark.capture_statements(target, actual_kind, 0, always) s
+    where s not like 'drop trigger %' and s not like '%trigger tidemark_truncate %';
+    if current.id is not null then
+        select f.reason into unseen from tidemark.foreign_changes(target) f;
+        if unseen is not null and not exists (select from tidemark.foreign_changes(target, false)) then
+            for statement in
+                select format('select exists (select from only %s)', t.relid::regclass)
+                from tidemark.tree(target) t join pg_catalog.pg_inherits i on i.inhrelid = t.relid
+                join pg_catalog.pg_class c on c.oid = t.relid and c.relkind <> 'p'
+                where tidemark.is_own(i.xmin)
+            loop
+                execute statement into filled;
+                exit when filled;
+            end loop;
+            if not coalesce(filled, false) then unseen := null; end if;
+        end if;
+        if unseen is null and current.fingerprint = print then
+            for statement in
+                select * from tidemark.truncate_statements(target, format('tidemark.%I', 'capture_' || current.id), always)
+            loop
+                execute statement;
+            end loop;
+            update tidemark.capture c set shape = tidemark.shape(target) where c.id = current.id;
             return current.id;
         end if;
         perform tidemark.detach(target);
+    else
+        select 'another table had its name before; type: tidemark copy' into unseen
+        from tidemark.capture c join pg_catalog.pg_class k on k.oid = target
+        where c.retired_at is null and c.table_name = k.relname and c.schema_name = (select n.nspname from pg_catalog.pg_namespace n where n.oid = k.relnamespace);
     end if;
-    insert into tidemark.capture (relation, schema_name, table_name, kind, key_columns, columns, fingerprint)
-    select c.oid, n.nspname, c.relname, actual_kind, tidemark.key_columns(target),
-           (select array_agg(a.attname::text order by a.attnum) from pg_catalog.pg_attribute a
-            where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-           print
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = target
+    insert into tidemark.capture (relation, schema_name, table_name, kind, key_columns, columns, column_types, generated,
+                                  replica_role, fingerprint, gap)
+    select c.oid, n.nspname, c.relname, actual_kind, tidemark.key_columns(target), a.names, a.types, a.generated, always, print, unseen
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
+         lateral (select array_agg(a.attname::text order by a.attnum) as names,
+                         array_agg(tidemark.type_name(a.atttypid, a.atttypmod) order by a.attnum) as types,
+                         array_agg(a.attgenerated <> '' order by a.attnum) as generated
+                  from pg_catalog.pg_attribute a
+                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v') a
+    where c.oid = target
     returning id into generation;
-    for statement in select * from tidemark.capture_statements(target, kind, generation) loop
+    for statement in select * from tidemark.capture_statements(target, actual_kind, generation, always) loop
         execute statement;
     end loop;
+    update tidemark.capture c set shape = tidemark.shape(target) where c.id = generation;
     return generation;
 end $$;
 

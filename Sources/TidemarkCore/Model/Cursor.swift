@@ -39,21 +39,3 @@ package struct Window: Hashable, Sendable {
         self.afterID = afterID
     }
 }
-
-/// A table as one generation of capture logs it.
-package struct CapturedTable: Hashable, Sendable {
-    /// The number of the generation; every log row carries it.
-    package var capture: Int32
-    package var name: TableName
-    /// What the images hold, by name.
-    package var columns: [String]
-    /// What the keys hold; empty where a row is identified by its whole image.
-    package var keyColumns: [String]
-
-    package init(capture: Int32, name: TableName, columns: [String], keyColumns: [String]) {
-        self.capture = capture
-        self.name = name
-        self.columns = columns
-        self.keyColumns = keyColumns
-    }
-}

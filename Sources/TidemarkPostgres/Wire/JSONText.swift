@@ -12,4 +12,10 @@ enum JSONText {
                 remedy: "This should not happen; report it with the server's version.")
         }
     }
+
+    /// The other way: names as a JSON array.
+    static func array(_ names: [String]) -> [UInt8] {
+        // Strings always encode.
+        (try? JSONEncoder().encode(names)).map { Array($0) } ?? Array("[]".utf8)
+    }
 }

@@ -1,3 +1,4 @@
+import TidemarkCore
 
 /// What the server, or libpq, said; turned into a `TidemarkError` where table and key are known.
 package struct PostgresFailure: Error, Sendable {
@@ -23,5 +24,27 @@ package struct PostgresFailure: Error, Sendable {
 extension PostgresFailure: CustomStringConvertible {
     package var description: String {
         [message, sqlState.isEmpty ? "" : "(SQLSTATE \(sqlState))"].filter { !$0.isEmpty }.joined(separator: " ")
+    }
+}
+
+extension PostgresFailure {
+    /// The same for a person: what was being done, and what to do about it.
+    func reported(_ what: String) -> TidemarkError {
+        TidemarkError(what, why: ([description] + [detail].filter { !$0.isEmpty }).joined(separator: "; "), remedy: remedy,
+            retry: isTransient ? .later : .never)
+    }
+
+    private var remedy: String {
+        switch sqlState {
+        case "42501": "Give the role the right (psql's \\dp shows what it has), or connect as the role that ran setup."
+        case "25006": "The server is read-only or a standby: give the address of the primary."
+        case "28P01", "28000": "Check user and password: the URL, PGPASSWORD or ~/.pgpass, and the server's pg_hba.conf."
+        case "3D000": "Create the database, or correct its name in the URL."
+        case "42P01", "3F000": "Type: tidemark setup --source … --target …"
+        case "55P03": "A transaction holds the table: find it in pg_stat_activity, then type the command again."
+        case "53100": "Free space on the server's disk, then type the command again; it goes on where it was."
+        case _ where isConnectionLost: "Check that the server runs and that the address is right: psql with the same URL has to connect."
+        default: hint.isEmpty ? "Mend what the server says, then type the command again; nothing is lost." : hint
+        }
     }
 }

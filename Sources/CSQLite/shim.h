@@ -1,0 +1,13 @@
+// SQLite for Swift: wrappers only for what the importer cannot bring in.
+#include <sqlite3.h>
+
+// A function pointer cast from -1: tells SQLite to copy the bytes that are bound.
+static inline sqlite3_destructor_type tidemark_sqlite_transient(void) { return SQLITE_TRANSIENT; }
+
+// sqlite3_db_config is variadic.
+static inline int tidemark_sqlite_enable_triggers(sqlite3 *db, int enabled) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, enabled, (int *)0);
+}
+
+// For bytes that stay where they are until the statement has run.
+static inline sqlite3_destructor_type tidemark_sqlite_static(void) { return SQLITE_STATIC; }

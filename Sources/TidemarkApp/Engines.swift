@@ -1,0 +1,29 @@
+package import TidemarkCore
+import TidemarkPostgres
+import TidemarkSQLite
+
+/// The engines that this build speaks to. A new one is one folder and one line here.
+package enum Engines {
+    package static let all: [any Engine] = [
+        PostgresEngine(),
+        SQLiteEngine(),
+    ]
+
+    /// - Throws: `UsageError` for an address that no engine takes. It never shows the address: what is
+    ///   mistyped may hold a password.
+    package static func accepting(_ address: String, of side: String) throws -> any Engine {
+        guard let engine = all.first(where: { $0.accepts(address) }) else {
+            throw UsageError("The address of the \(side) is none that tidemark knows: \(forms).")
+        }
+        return engine
+    }
+
+    /// Every form of address, for help and errors.
+    package static var forms: String { all.flatMap(\.addressForms).joined(separator: ", ") }
+}
+
+/// Something that was typed or configured wrongly.
+package struct UsageError: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,74 @@
+import TidemarkCore
+
+/// How a pipeline is: one sentence, and the figures behind it.
+package struct StatusReport: Codable, Sendable {
+    package enum State: String, Codable, Sendable {
+        /// Everything committed is in the target, or is on its way for less than a few seconds.
+        case current
+        /// Changes wait for longer.
+        case behind
+        /// It cannot go on without a person.
+        case blocked
+        /// One of the databases does not answer.
+        case unreachable
+        /// There is no such pipeline.
+        case notSetUp = "not set up"
+    }
+
+    package var pipeline: String
+    package var state: State
+    package var source: String
+    package var target: String
+    /// The highest change id that the target has, and the highest drawn at the source.
+    package var appliedID: Int64?
+    package var sourceID: Int64?
+    package var pendingChanges: Int64?
+    package var pendingSeconds: Double?
+    package var appliedAt: String?
+    package var worker: String?
+    package var logBytes: Int64?
+    package var logRows: Int64?
+    /// The transaction that keeps rows of the log from being removed.
+    package var heldBackBy: String?
+    /// Why it is not well, with what to type.
+    package var problem: String?
+
+    /// Older pending changes than this make a pipeline be behind.
+    package static let behindAfterSeconds = 10.0
+}
+
+extension StatusReport {
+    /// Looks at both sides; a side that does not answer is part of the report.
+    package init(of definition: PipelineDefinition) throws {
+        let (sourceEngine, targetEngine) = (
+            try Engines.accepting(definition.source, of: "source"), try Engines.accepting(definition.target, of: "target"))
+        self.init(
+            pipeline: definition.name, state: .current, source: sourceEngine.shown(definition.source),
+            target: targetEngine.shown(definition.target))
+        do {
+            let found = try definition.openTargetAdministration().cursor(of: definition.name)
+            appliedID = found?.cursor.lastID
+            (appliedAt, worker) = (found?.appliedAt, found?.worker)
+            let log = try definition.openSourceAdministration().status(of: definition.name, at: found?.cursor)
+            (sourceID, logBytes, logRows, heldBackBy) = (log.lastID, log.logBytes, log.logRows, log.holdsBackPruning)
+            guard found != nil else {
+                state = .notSetUp
+                problem = "The target holds no cursor for it. Type: tidemark setup --pipeline \(definition.name) --source … --target …"
+                return
+            }
+            (pendingChanges, pendingSeconds) = (log.pendingChanges, log.pendingSeconds)
+            if let obstacle = log.obstacle {
+                (state, problem) = (.blocked, obstacle)
+            } else if log.pendingChanges > 0, (log.pendingSeconds ?? 0) > Self.behindAfterSeconds {
+                state = .behind
+                problem = "Changes wait. If no worker runs, type: tidemark run …; its log says what it does."
+            }
+        } catch let failure as TidemarkError {
+            (state, problem) = (.unreachable, failure.description)
+        }
+    }
+
+    init(pipeline: String, state: State, source: String, target: String) {
+        (self.pipeline, self.state, self.source, self.target) = (pipeline, state, source, target)
+    }
+}

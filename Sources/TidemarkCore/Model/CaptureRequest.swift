@@ -1,0 +1,116 @@
+/// Which tables a pipeline takes. Without `include`, every user table.
+package struct TableSelection: Hashable, Sendable {
+    package var include: [TablePattern]
+    package var exclude: [TablePattern]
+
+    package init(include: [TablePattern] = [], exclude: [TablePattern] = []) {
+        self.include = include
+        self.exclude = exclude
+    }
+
+    package func takes(_ table: TableName) -> Bool {
+        (include.isEmpty || include.contains { $0.matches(table) }) && !exclude.contains { $0.matches(table) }
+    }
+}
+
+/// How a pipeline wants its tables captured.
+package struct CaptureRequest: Hashable, Sendable {
+    package var pipeline: String
+    package var selection: TableSelection
+    package var kind: CaptureKind
+    /// Refuse tables without a key instead of identifying their rows as a whole.
+    package var requiresKey: Bool
+    /// Capture also what is written under `session_replication_role = replica`.
+    package var capturesReplicaRole: Bool
+
+    package init(
+        pipeline: String, selection: TableSelection = TableSelection(), kind: CaptureKind = .auto,
+        requiresKey: Bool = false, capturesReplicaRole: Bool = false
+    ) {
+        self.pipeline = pipeline
+        self.selection = selection
+        self.kind = kind
+        self.requiresKey = requiresKey
+        self.capturesReplicaRole = capturesReplicaRole
+    }
+}
+
+/// How the triggers of a table see its changes.
+package enum CaptureKind: String, Hashable, Sendable, CaseIterable {
+    /// Statement capture where the engine and the table allow it, else row capture.
+    case auto
+    /// Once per statement: cheapest for statements that change many rows.
+    case statement
+    /// Once per row: the only form that sees changes which come through a parent table.
+    case row
+}
+
+/// A table of the source, as capture would take it.
+package struct SourceTable: Hashable, Sendable {
+    package var name: TableName
+    package var columns: [CapturedColumn]
+    /// Empty where rows are identified as a whole.
+    package var keyColumns: [String]
+    package var encoding: ImageEncoding
+
+    package init(name: TableName, columns: [CapturedColumn], keyColumns: [String], encoding: ImageEncoding) {
+        self.name = name
+        self.columns = columns
+        self.keyColumns = keyColumns
+        self.encoding = encoding
+    }
+}
+
+/// A statement that tidemark would run, with the lock that it takes.
+package struct PlannedStatement: Hashable, Sendable {
+    package var sql: String
+    /// For people: which lock on which table, or that there is none.
+    package var lock: String
+
+    package init(_ sql: String, lock: String) {
+        self.sql = sql
+        self.lock = lock
+    }
+}
+
+/// Something that `check` found, with what to do about it.
+package struct Finding: Hashable, Sendable {
+    package enum Severity: String, Sendable {
+        /// The pipeline does not work, or would lose something.
+        case problem
+        /// It works, with a limit that a person should have accepted.
+        case warning
+        /// Worth knowing; nothing to do.
+        case note
+    }
+
+    package var severity: Severity
+    package var table: TableName?
+    package var what: String
+    package var remedy: String
+
+    package init(_ severity: Severity, table: TableName? = nil, _ what: String, remedy: String) {
+        self.severity = severity
+        self.table = table
+        self.what = what
+        self.remedy = remedy
+    }
+}
+
+/// How the change log stands for one pipeline.
+package struct SourceStatus: Hashable, Sendable {
+    /// The highest change id drawn so far.
+    package var lastID = Int64(0)
+    /// Changes in the log that the target does not have, and how old the oldest is.
+    package var pendingChanges = Int64(0)
+    package var pendingSeconds: Double?
+    /// What the log occupies, in bytes and rows (an estimate where counting would cost).
+    package var logBytes = Int64(0)
+    package var logRows = Int64(0)
+    /// The oldest open transaction that keeps rows of the log from being removed, in words.
+    package var holdsBackPruning: String?
+    /// Why the pipeline cannot go on from its cursor, with the way out; nil where it can.
+    package var obstacle: String?
+
+    package init() {}
+}

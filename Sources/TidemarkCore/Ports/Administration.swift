@@ -1,0 +1,56 @@
+/// What setup, check, status and teardown do to a source. One connection; every call blocks.
+package protocol SourceAdministration: AnyObject {
+    /// The user tables of the database that the selection takes, by name.
+    func tables(_ selection: TableSelection) throws -> [SourceTable]
+
+    /// The statements that `install` would run now, in their order; nothing is changed.
+    func planInstall(_ request: CaptureRequest) throws -> [PlannedStatement]
+
+    /// Makes the log and the registry where they are missing, and touches no table of the user's.
+    func installLog() throws
+
+    /// A place before the first change that capture can log from now on.
+    func startCursor() throws -> Cursor
+
+    /// Captures what the request selects, renews capture that no longer fits its table, and records
+    /// the pipeline and its selection. Twice is a no-op.
+    /// - Returns: the tables now captured for the pipeline.
+    func install(_ request: CaptureRequest) throws -> [SourceTable]
+
+    /// What the pipeline was set up with, or nil where the source does not know it.
+    func recordedRequest(of pipeline: String) throws -> CaptureRequest?
+
+    /// Everything that would go wrong, or is worth knowing, each with its remedy.
+    func check(_ request: CaptureRequest) throws -> [Finding]
+
+    /// How the log stands for a pipeline whose target is at `cursor`.
+    func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus
+
+    /// The statements that `remove` would run now.
+    func planRemoval(of pipeline: String) throws -> [PlannedStatement]
+
+    /// Forgets the pipeline; with the last one, all that tidemark has in the database goes.
+    func remove(_ pipeline: String) throws
+}
+
+/// What setup, check, status and teardown do to a target. One connection; every call blocks.
+package protocol TargetAdministration: AnyObject {
+    func planInstall() throws -> [PlannedStatement]
+
+    /// Makes what keeps the cursors, where it is missing.
+    func install() throws
+
+    /// The pipeline's cursor and when it last moved, or nil where there is none.
+    func cursor(of pipeline: String) throws -> (cursor: Cursor, appliedAt: String?, worker: String?)?
+
+    /// Places a first cursor; one that is there stays as it is.
+    func place(_ cursor: Cursor, of pipeline: String) throws
+
+    /// What keeps the target from holding what the source's tables hold.
+    func check(_ tables: [SourceTable]) throws -> [Finding]
+
+    func planRemoval(of pipeline: String) throws -> [PlannedStatement]
+
+    /// Forgets the pipeline; with the last one, all that tidemark has in the database goes.
+    func remove(_ pipeline: String) throws
+}

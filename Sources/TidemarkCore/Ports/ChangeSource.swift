@@ -1,0 +1,27 @@
+/// The source of a running pipeline: one connection, confined to one thread; every call blocks.
+///
+/// Throws `TidemarkError` only. After one that may be retried later, the connection is of no use.
+package protocol ChangeSource: AnyObject {
+    /// Which database this is. A restored dump, a clone or another server differs.
+    func identity() throws -> String
+
+    /// The generations of capture that rows of the log may carry, current and retired ones.
+    func capturedTables() throws -> [CapturedTable]
+
+    /// Cuts what was committed after the cursor into windows of whole transactions, in order, each
+    /// beginning where the one before ends. Empty where there is nothing.
+    ///
+    /// Before it returns, a witness of all of them is durable in the source.
+    /// - Throws: if the cursor's own witness is gone, or capture of a table is no longer what setup made.
+    func windows(after cursor: Cursor) throws -> [Window]
+
+    /// Hands over a window's changes in pages, in the order of their ids.
+    /// - Parameters:
+    ///   - captures: the generations that the pipeline takes; rows of others are left out.
+    ///   - receive: takes the next page; what it throws ends the reading and is thrown on.
+    func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws
+
+    /// Tells the source how far a pipeline is durable in its target, and removes from the log what
+    /// every pipeline has. Called now and then; a call missed costs space, not data.
+    func confirm(_ cursor: Cursor, of pipeline: String) throws
+}

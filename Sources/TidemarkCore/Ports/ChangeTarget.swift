@@ -1,0 +1,29 @@
+/// The target of a running pipeline: one connection, confined to one thread; every call blocks.
+///
+/// Throws `TidemarkError` only. After one that may be retried later, the connection is of no use.
+package protocol ChangeTarget: AnyObject {
+    /// Takes the pipeline over: raises the epoch, so that an earlier worker's moves fail from now on.
+    func takeOver(worker: String) throws -> Cursor
+
+    /// Applies one window and moves the cursor over it by compare-and-set, in one transaction.
+    ///
+    /// - Parameters:
+    ///   - tables: by the generation that the changes carry.
+    ///   - order: how the window's changes meet the tables.
+    ///   - nextPage: the window's next page, or nil at its end; what it throws rolls back.
+    /// - Returns: the cursor as it is in the target now.
+    /// - Throws: a `TidemarkError` with `.staged` where the window has to be given again in that order.
+    func apply(
+        _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
+        nextPage: () throws -> ChangePage?
+    ) throws -> Cursor
+}
+
+/// How a window's changes meet the target's tables.
+package enum ApplyOrder: Sendable {
+    /// Page by page: upserts and deletes as they come. The normal form.
+    case paged
+    /// The whole window is put aside at the target first, then all its deletes and replaced rows are
+    /// removed, then the final images inserted: rows that swap a unique value pass (BREAKS F1, F2).
+    case staged
+}

@@ -1,0 +1,19 @@
+/// A database system that tidemark speaks to. The application lists them; nothing else names one.
+package protocol Engine: Sendable {
+    /// As people write it: “PostgreSQL”.
+    var name: String { get }
+
+    /// The forms of address that it takes, as `--help` shows them.
+    var addressForms: [String] { get }
+
+    /// Is this the address of a database of this engine?
+    func accepts(_ address: String) -> Bool
+
+    /// The address as it may be shown: without a password or anything else that is secret.
+    func shown(_ address: String) -> String
+
+    func source(_ address: String) throws -> any ChangeSource
+    func target(_ address: String, pipeline: String) throws -> any ChangeTarget
+    func sourceAdministration(_ address: String) throws -> any SourceAdministration
+    func targetAdministration(_ address: String) throws -> any TargetAdministration
+}

@@ -1,0 +1,72 @@
+import TidemarkCore
+
+/// How the change log stands for a pipeline.
+struct LogStatus {
+    let session: PostgresSession
+
+    func read(_ pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+        var status = SourceStatus()
+        guard try CaptureRegistry.isInstalled(in: session) else {
+            status.obstacle = "The source is not set up. Type: tidemark setup --source … --target …"
+            return status
+        }
+        let log = try session.query(
+            """
+            select (select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq),
+                   pg_total_relation_size('tidemark.data_changes'),
+                   coalesce((select max(id) from tidemark.data_changes) - (select min(id) from tidemark.data_changes) + 1, 0)
+            """)
+        status.lastID = Int64(log[0, 0] ?? "") ?? 0
+        status.logBytes = Int64(log[0, 1] ?? "") ?? 0
+        status.logRows = Int64(log[0, 2] ?? "") ?? 0
+        if let cursor { try addPending(after: cursor, to: &status) }
+        status.holdsBackPruning = try oldestTransaction()
+        return status
+    }
+
+    private func addPending(after cursor: Cursor, to status: inout SourceStatus) throws {
+        let witness = try session.query(
+            "select exists (select from tidemark.tick where token::text = $1), (select id::text from tidemark.installation)",
+            [.text(cursor.witness)])
+        guard cursor.source == (try SourceIdentity.read(in: session)) else {
+            status.obstacle = "The target follows another source (\(cursor.source)). Point --source at the right database."
+            return
+        }
+        guard witness[0, 0] == "t" else {
+            let failure = TickWriting.witnessGone(cursor)
+            status.obstacle = "\(failure.why). \(failure.remedy)"
+            return
+        }
+        let pending = try session.query(
+            """
+            select count(*), extract(epoch from clock_timestamp() - min(changed_at))::float8
+            from tidemark.data_changes where not pg_visible_in_snapshot(xid, $1::pg_snapshot)
+            """, [.text(cursor.snapshot.description)])
+        status.pendingChanges = Int64(pending[0, 0] ?? "") ?? 0
+        status.pendingSeconds = pending[0, 1].flatMap { Double($0) }
+        let foreign = try session.query("select schema_name, table_name, reason from tidemark.foreign_changes() limit 1")
+        if foreign.count > 0 {
+            let table = TableName(schema: foreign[0, 0], name: foreign[0, 1] ?? "")
+            status.obstacle = "Table \(table) was changed in a way that capture cannot see: \(foreign[0, 2] ?? "")."
+        }
+    }
+
+    /// Rows of the log can go once every transaction that was open beside theirs has ended.
+    private func oldestTransaction() throws -> String? {
+        let rows = try session.query(
+            """
+            select pid::text, application_name, usename, state, extract(epoch from clock_timestamp() - xact_start)::bigint::text, null
+            from pg_stat_activity
+            where backend_xid is not null and pid <> pg_backend_pid() and xact_start < clock_timestamp() - interval '10 s'
+            union all
+            select null, null, owner, null, extract(epoch from clock_timestamp() - prepared)::bigint::text, gid from pg_prepared_xacts
+            order by 5 desc limit 1
+            """)
+        guard rows.count == 1 else { return nil }
+        if let gid = rows[0, 5] {
+            return "prepared transaction \(gid) of \(rows[0, 2] ?? "?"), for \(rows[0, 4] ?? "?") s"
+        }
+        return "transaction of process \(rows[0, 0] ?? "?") (\(rows[0, 1] ?? ""), user \(rows[0, 2] ?? "?"),"
+            + " \(rows[0, 3] ?? "?")), open for \(rows[0, 4] ?? "?") s"
+    }
+}

@@ -1,0 +1,123 @@
+import PostgresSQL
+package import TidemarkCore
+
+/// Installs, examines and removes capture in one PostgreSQL database.
+package final class PostgresSourceAdministration: SourceAdministration {
+    let session: PostgresSession
+
+    package init(_ url: String) throws {
+        do {
+            session = try PostgresSession(url)
+        } catch {
+            throw error.reported("the source cannot be reached")
+        }
+    }
+
+    package func tables(_ selection: TableSelection) throws -> [SourceTable] {
+        try reporting("the source's tables cannot be listed") {
+            try UserTables.all(in: session).filter { selection.takes($0.name) }
+        }
+    }
+
+    package func planInstall(_ request: CaptureRequest) throws -> [PlannedStatement] {
+        try reporting("the installation cannot be planned") { try InstallPlan(session: session).statements(request) }
+    }
+
+    package func installLog() throws {
+        try reporting("the change log cannot be installed") {
+            try session.run("begin")
+            do {
+                try session.run(PostgresSQL.install)
+                try session.run("commit")
+            } catch {
+                _ = try? session.run("rollback")
+                throw error
+            }
+        }
+    }
+
+    /// The tick is committed before the first trigger exists, so every captured change lies after it.
+    package func startCursor() throws -> Cursor {
+        try reporting("the first place in the change log cannot be taken") {
+            let lastID = try session.query(
+                "select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
+            let id = Int64(lastID[0, 0] ?? "") ?? 0
+            let tick = try session.query(
+                """
+                insert into tidemark.tick (snapshot, xid, last_id)
+                values (pg_current_snapshot(), pg_current_xact_id(), $1) returning snapshot, token
+                """, [.text(String(id))])
+            return Cursor(
+                source: try SourceIdentity.read(in: session),
+                snapshot: .transactions(try TransactionSnapshot.parsed(tick[0, 0])), witness: tick[0, 1] ?? "",
+                lastID: id, epoch: 0)
+        }
+    }
+
+    package func install(_ request: CaptureRequest) throws -> [SourceTable] {
+        let tables = try tables(request.selection)
+        guard !tables.isEmpty else { throw Self.nothingSelected(request) }
+        if request.requiresKey, let keyless = tables.first(where: \.keyColumns.isEmpty) {
+            throw TidemarkError(
+                "a table has no key", pipeline: request.pipeline, table: keyless.name,
+                why: "--require-key was given, and the table has no primary key and no unique index on NOT NULL columns",
+                remedy: "Give it a primary key, leave it out with --exclude, or do without --require-key.")
+        }
+        let locks = TableLocks(session: session)
+        for table in tables {
+            try locks.holding(table.name, doing: "a table cannot be captured") {
+                try session.query(
+                    "select tidemark.attach($1::regclass, $2, $3::boolean)",
+                    [
+                        .text(PostgresIdentifier.quoted(table.name)), .text(request.kind.rawValue),
+                        .text(request.capturesReplicaRole ? "t" : "f"),
+                    ])
+            }
+        }
+        try reporting("the pipeline cannot be recorded") { try RecordedRequest(request).write(in: session) }
+        return tables
+    }
+
+    package func recordedRequest(of pipeline: String) throws -> CaptureRequest? {
+        try reporting("the pipeline's record cannot be read") {
+            try CaptureRegistry.isInstalled(in: session) ? RecordedRequest(of: pipeline, in: session)?.request : nil
+        }
+    }
+
+    package func check(_ request: CaptureRequest) throws -> [Finding] {
+        try reporting("the source cannot be checked") {
+            try SourceCheck(session: session).findings(request, tables: try tables(request.selection))
+        }
+    }
+
+    package func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+        try reporting("the change log's state cannot be read") {
+            try LogStatus(session: session).read(pipeline, at: cursor)
+        }
+    }
+
+    package func planRemoval(of pipeline: String) throws -> [PlannedStatement] {
+        try reporting("the removal cannot be planned") { try Removal(session: session, pipeline: pipeline).plan() }
+    }
+
+    package func remove(_ pipeline: String) throws {
+        try reporting("capture cannot be removed") { try Removal(session: session, pipeline: pipeline).run() }
+    }
+
+    @discardableResult
+    private func reporting<T>(_ what: String, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch let failure as PostgresFailure {
+            throw failure.reported(what)
+        }
+    }
+
+    private static func nothingSelected(_ request: CaptureRequest) -> TidemarkError {
+        let patterns = request.selection.include.map(\.text).joined(separator: ", ")
+        return TidemarkError(
+            "no table is selected", pipeline: request.pipeline,
+            why: patterns.isEmpty ? "the source has no user table that is not excluded" : "no user table of the source matches \(patterns)",
+            remedy: "Patterns are schema.table with *; psql's \\dt *.* lists the tables.")
+    }
+}

@@ -1,0 +1,63 @@
+import TidemarkCore
+
+/// Takes a pipeline out of a source; with the last one, everything of tidemark.
+struct Removal {
+    let session: PostgresSession
+    let pipeline: String
+
+    func plan() throws -> [PlannedStatement] {
+        guard try CaptureRegistry.isInstalled(in: session) else { return [] }
+        guard try isLast() else {
+            return [PlannedStatement("delete from tidemark.pipeline where name = \(PostgresIdentifier.literal(pipeline))", lock: "none on any table of yours")]
+        }
+        return try captured().map {
+            PlannedStatement(
+                "select tidemark.detach(\(PostgresIdentifier.literal(PostgresIdentifier.quoted($0.name))))", lock: "ACCESS EXCLUSIVE on \($0.name)")
+        } + (try dropping()).map { PlannedStatement($0, lock: "none on any table of yours") }
+    }
+
+    func run() throws {
+        guard try CaptureRegistry.isInstalled(in: session) else { return }
+        guard try isLast() else {
+            try session.query("delete from tidemark.pipeline where name = $1", [.text(pipeline)])
+            return
+        }
+        let locks = TableLocks(session: session)
+        for table in try captured() {
+            try locks.holding(table.name, doing: "capture cannot be taken off a table") {
+                try session.query("select tidemark.detach($1::oid::regclass)", [.text(table.relation)])
+            }
+        }
+        for statement in try dropping() { try session.run(statement) }
+    }
+
+    /// A source that is a target as well keeps the cursors.
+    private func dropping() throws -> [String] {
+        guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else {
+            return ["drop schema tidemark cascade"]
+        }
+        let rows = try session.query(
+            """
+            select format('drop table tidemark.%I cascade', relname) from pg_class
+            where relnamespace = 'tidemark'::regnamespace and relkind = 'r' and relname <> 'cursor'
+            union all
+            select format('drop function if exists %s cascade', oid::regprocedure) from pg_proc
+            where pronamespace = 'tidemark'::regnamespace
+            """)
+        return (0..<rows.count).map { rows[$0, 0] ?? "" }
+    }
+
+    private func isLast() throws -> Bool {
+        try session.query("select exists (select from tidemark.pipeline where name <> $1)", [.text(pipeline)])[0, 0] != "t"
+    }
+
+    private func captured() throws -> [(relation: String, name: TableName)] {
+        let rows = try session.query(
+            """
+            select c.relation, n.nspname, r.relname from tidemark.capture c
+            join pg_class r on r.oid = c.relation join pg_namespace n on n.oid = r.relnamespace
+            where c.retired_at is null order by c.id
+            """)
+        return (0..<rows.count).map { (rows[$0, 0] ?? "", TableName(schema: rows[$0, 1], name: rows[$0, 2] ?? "")) }
+    }
+}

@@ -1,0 +1,120 @@
+import TidemarkCore
+
+/// Everything about a source that would go wrong, or that its DBA should have accepted.
+struct SourceCheck {
+    let session: PostgresSession
+
+    func findings(_ request: CaptureRequest, tables: [SourceTable]) throws -> [Finding] {
+        var found = try server()
+        if tables.isEmpty {
+            found.append(
+                Finding(.problem, "no table is selected", remedy: "Patterns are schema.table with *; psql's \\dt *.* lists the tables."))
+        }
+        for table in tables { found += try examine(table, request) }
+        found += try sequences(tables)
+        if try CaptureRegistry.isInstalled(in: session) { found += try foreignChanges() }
+        found += try openTransactions()
+        return found
+    }
+
+    private func server() throws -> [Finding] {
+        let rows = try session.query(
+            """
+            select current_setting('server_version_num')::int < 140000, current_setting('server_version'), pg_is_in_recovery(),
+                   r.rolsuper, r.rolsuper or r.rolbypassrls, current_user,
+                   has_database_privilege(current_database(), 'CREATE'), current_database()
+            from pg_roles r where r.rolname = current_user
+            """)
+        let role = PostgresIdentifier.quoted(rows[0, 5] ?? "")
+        var found: [Finding] = []
+        if rows[0, 0] == "t" {
+            found.append(
+                Finding(.problem, "the server is PostgreSQL \(rows[0, 1] ?? "?")", remedy: "tidemark needs PostgreSQL 14 or newer at the source."))
+        }
+        if rows[0, 2] == "t" {
+            found.append(
+                Finding(.problem, "the server is a standby in recovery", remedy: "Give the address of the primary: capture has to write."))
+        }
+        if rows[0, 4] != "t" {
+            found.append(
+                Finding(
+                    .problem, "role \(role) may not read past row-level security, so capture could miss rows",
+                    remedy: "Type as a superuser: alter role \(role) bypassrls;"))
+        }
+        if rows[0, 6] != "t" {
+            found.append(
+                Finding(
+                    .problem, "role \(role) may not create a schema",
+                    remedy: "grant create on database \(PostgresIdentifier.quoted(rows[0, 7] ?? "")) to \(role);"))
+        }
+        return found
+    }
+
+    private func examine(_ table: SourceTable, _ request: CaptureRequest) throws -> [Finding] {
+        let quoted = PostgresIdentifier.quoted(table.name)
+        let rows = try session.query(
+            """
+            select c.relpersistence = 'u', has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'TRIGGER'),
+                   exists (select from pg_inherits i where c.oid in (i.inhrelid, i.inhparent)) or c.relkind = 'p',
+                   current_user
+            from pg_class c where c.oid = $1::regclass
+            """, [.text(quoted)])
+        var found: [Finding] = []
+        func add(_ severity: Finding.Severity, _ what: String, _ remedy: String) {
+            found.append(Finding(severity, table: table.name, what, remedy: remedy))
+        }
+        let role = PostgresIdentifier.quoted(rows[0, 4] ?? "")
+        if rows[0, 0] == "t" {
+            add(.problem, "the table is UNLOGGED: a crash empties it, and no trigger sees that", "alter table \(quoted) set logged;")
+        }
+        if rows[0, 1] != "t" || rows[0, 2] != "t" {
+            add(.problem, "role \(role) may not read the table or put triggers on it", "grant select, trigger on \(quoted) to \(role);")
+        }
+        if request.kind == .statement, rows[0, 3] == "t" {
+            add(.problem, "statement capture cannot see changes that come through a parent table", "Use --capture auto or row.")
+        }
+        if table.keyColumns.isEmpty {
+            add(
+                request.requiresKey ? .problem : .warning,
+                "the table has no key: rows are identified as a whole, which is slow for updates and deletes",
+                "Give it a primary key, or a unique index on NOT NULL columns that is not deferrable.")
+        }
+        return found
+    }
+
+    private func sequences(_ tables: [SourceTable]) throws -> [Finding] {
+        guard !tables.isEmpty else { return [] }
+        return [
+            Finding(
+                .note, "after a captured write, lastval() answers for the change log, or fails where its rights are missing",
+                remedy: "Applications that call lastval() should use RETURNING or currval('their sequence')."),
+            Finding(
+                .note, "what is written under session_replication_role = replica is not captured",
+                remedy: "tidemark setup --capture-replica-role includes it."),
+        ]
+    }
+
+    private func foreignChanges() throws -> [Finding] {
+        let rows = try session.query("select schema_name, table_name, reason from tidemark.foreign_changes()")
+        return (0..<rows.count).map { row in
+            Finding(
+                .problem, table: TableName(schema: rows[row, 0], name: rows[row, 1] ?? ""),
+                "changed in a way that capture cannot see", remedy: rows[row, 2] ?? "")
+        }
+    }
+
+    private func openTransactions() throws -> [Finding] {
+        let rows = try session.query(
+            """
+            select pid, usename, extract(epoch from clock_timestamp() - xact_start)::bigint from pg_stat_activity
+            where backend_xid is not null and pid <> pg_backend_pid() and xact_start < clock_timestamp() - interval '5 min'
+            """)
+        return (0..<rows.count).map { row in
+            Finding(
+                .warning,
+                "process \(rows[row, 0] ?? "?") of user \(rows[row, 1] ?? "?") has a transaction open for \(rows[row, 2] ?? "?") s,"
+                    + " which delays its own changes and the pruning of the log",
+                remedy: "End it, if it was forgotten: select pg_terminate_backend(\(rows[row, 0] ?? "?"));")
+        }
+    }
+}

@@ -1,0 +1,27 @@
+import TidemarkCore
+
+/// Work that locks a table: one table a transaction, with a short lock timeout and a few tries. A
+/// writer that stays open must not make every other writer queue behind the installation.
+struct TableLocks {
+    static let timeoutMs = 500
+    private static let attempts = 10
+    let session: PostgresSession
+
+    func holding(_ table: TableName, doing what: String, _ work: () throws -> Void) throws {
+        for attempt in 1...Self.attempts {
+            do {
+                try session.run("begin; set local lock_timeout = '\(Self.timeoutMs)ms'")
+                try work()
+                try session.run("commit")
+                return
+            } catch {
+                _ = try? session.run("rollback")
+                guard let failure = error as? PostgresFailure else { throw error }
+                if failure.sqlState == "55P03", attempt < Self.attempts { continue }
+                var reported = failure.reported(what)
+                reported.table = table
+                throw reported
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import TidemarkCore
+
+/// Applies pages as they come: deletes, then upserts, coalesced to the last change of each row.
+struct PagedWindow: WindowWork {
+    private let tables: TargetTables
+    private var stage = WindowStage()
+    private var parts = PageParts()
+    private var used: [Int32: TableStatements] = [:]
+    private var truncation: Truncation { Truncation(session: tables.session, context: tables.context) }
+
+    init(_ tables: TargetTables) { self.tables = tables }
+
+    var tablesUsed: [TargetTable] { used.keys.sorted().compactMap { used[$0]?.target } }
+
+    mutating func apply(_ page: ChangePage) throws {
+        let page = try tables.readable(page)
+        for part in parts.split(page, tables: tables.captured) {
+            switch part {
+            case .changes(let changes): try applyPart(changes)
+            case .renewal: break  // What came before is applied.
+            case .leaf(let leaf):
+                try settleWholeRows(of: leaf.capture, final: false)
+                let target = try tables.statements(leaf.capture).target
+                try refusable(target.captured) { try truncation.empty(leaf, of: target) }
+            }
+        }
+    }
+
+    mutating func finish() throws {
+        let waiting = stage.captures.sorted().compactMap { used[$0]?.target }
+        for table in ForeignKey.parentsFirst(waiting).reversed() {
+            try settleWholeRows(of: table.captured.capture, final: true)
+        }
+        guard !tables.context.holdsTriggersStill else { return }
+        try refusable(nil) { try tables.session.run("set constraints all immediate") }
+    }
+
+    private mutating func applyPart(_ page: ChangePage) throws {
+        let plan: PagePlan
+        do {
+            plan = try PagePlan(coalescing: page, keysCompareByText: tables.keysCompareByText)
+        } catch {
+            throw tables.refusal(of: page.changes[error.index], in: page)
+        }
+        var pieces: [Int32: PagedTable] = [:]
+        for table in plan.tables {
+            let statements = try tables.statements(table.capture)
+            used[table.capture] = statements
+            try refusable(statements.captured) {
+                pieces[table.capture] = try PagedTable(table, statements, page, tables.session)
+            }
+        }
+        try truncate(plan, page)
+        let order = ForeignKey.parentsFirst(plan.tables.compactMap { used[$0.capture]?.target })
+            .compactMap { pieces[$0.captured.capture] }
+        for table in order.reversed() { try refusable(table.statements.captured) { try table.deleteUnreferenced() } }
+        for table in order { try refusable(table.statements.captured) { try table.upsert() } }
+        for table in order.reversed() { try refusable(table.statements.captured) { try table.deleteRest() } }
+        try stage.add(plan.tables.flatMap(\.wholeRowDeletions).sorted(), of: page, in: tables.session)
+    }
+
+    private mutating func truncate(_ plan: PagePlan, _ page: ChangePage) throws {
+        let truncated = plan.tables.filter(\.truncates).compactMap { used[$0.capture]?.target }
+        guard !truncated.isEmpty else { return }
+        for change in page.changes where change.operation == .truncate { stage.void(change.capture, through: change.id) }
+        try refusable(truncated.first?.captured) { try truncation.empty(truncated) }
+    }
+
+    /// Deletes the whole rows that have waited. Before the end some may not be there yet: a nested
+    /// statement's deletion is logged before its insertion.
+    private func settleWholeRows(of capture: Int32, final: Bool) throws {
+        guard stage.captures.contains(capture) else { return }
+        let statements = try tables.statements(capture)
+        try refusable(statements.captured) {
+            try tables.session.query(
+                statements.wholeRowDeletion, [.text(String(stage.voidThrough[capture] ?? 0)), .text(String(Int64.max))])
+        }
+        guard final else { return }
+        let left = try stage.wholeRowsLeft(capture, in: tables.session)
+        guard left.count == 0 else {
+            // A cascade of the target may have taken the row while its parent's page was applied.
+            guard tables.context.holdsTriggersStill else { throw PageRefusal(failure: nil, table: statements.captured) }
+            throw WholeRowsMissing(left.count, first: left.firstID, of: statements.captured).error(tables.context)
+        }
+    }
+
+    /// Turns the server's refusal of a row into one that staging may answer.
+    private func refusable(_ table: CapturedTable?, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let failure as PostgresFailure {
+            if PageRefusal.isAboutRows(failure) { throw PageRefusal(failure: failure, table: table) }
+            throw TargetFault(failure, context: tables.context).error("the target refused a change", table: table?.name)
+        } catch is Truncation.WouldCascade {
+            throw PageRefusal(failure: nil, table: table)
+        }
+    }
+}
+
+/// What one page does to one table.
+private struct PagedTable {
+    let statements: TableStatements
+    private let page: ChangePage
+    private let session: PostgresSession
+    private let insertions: [Int]
+    private let deletes: [Int]
+    private let upserts: [Int]
+
+    init(_ plan: TablePlan, _ statements: TableStatements, _ page: ChangePage, _ session: PostgresSession) throws {
+        (self.statements, self.page, self.session) = (statements, page, session)
+        insertions = plan.wholeRowInsertions
+        var changes = plan.keyedChanges
+        if !plan.coalesced, changes.count > 1 {
+            let rows = try session.query(statements.paged.latest, [.json(PageArray.keys(changes, of: page))])
+            changes = (0..<rows.count).compactMap { rows[$0, 0].flatMap { Int($0) }.map { changes[$0 - 1] } }.sorted()
+        }
+        deletes = changes.filter { page.changes[$0].operation == .delete }
+        upserts = changes.filter { page.changes[$0].operation != .delete }
+    }
+
+    func deleteUnreferenced() throws {
+        try run(statements.paged.deletionOfUnreferenced, deletes, PageArray.keys)
+        if statements.target.hasIdentityBesideKey { try run(statements.paged.deletion, upserts, PageArray.keys) }
+    }
+
+    func upsert() throws {
+        try run(statements.paged.insertion, insertions, PageArray.images)
+        try run(statements.paged.upsert, upserts, PageArray.images)
+    }
+
+    func deleteRest() throws {
+        guard statements.target.isReferenced else { return }
+        try run(statements.paged.deletion, deletes, PageArray.keys)
+    }
+
+    private func run(_ sql: String, _ indices: [Int], _ array: ([Int], ChangePage) -> [UInt8]) throws {
+        guard !indices.isEmpty else { return }
+        try session.query(sql, [.json(array(indices, page))])
+    }
+}
+
+/// JSON arrays of what a page's changes carry.
+enum PageArray {
+    static func keys(_ indices: [Int], of page: ChangePage) -> [UInt8] { array(indices, of: page, \.key) }
+    static func images(_ indices: [Int], of page: ChangePage) -> [UInt8] { array(indices, of: page, \.image) }
+
+    private static func array(_ indices: [Int], of page: ChangePage, _ part: (Change) -> Range<Int>?) -> [UInt8] {
+        var length = 2
+        for index in indices { length += 1 + (part(page.changes[index])?.count ?? 0) }
+        return [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            page.bytes.withUnsafeBufferPointer { bytes in
+                for index in indices {
+                    guard let range = part(page.changes[index]) else { continue }
+                    buffer[count] = UInt8(ascii: count == 0 ? "[" : ",")
+                    _ = UnsafeMutableBufferPointer(rebasing: buffer[(count + 1)...]).update(fromContentsOf: bytes[range])
+                    count += 1 + range.count
+                }
+            }
+            if count == 0 {
+                buffer[0] = UInt8(ascii: "[")
+                count = 1
+            }
+            buffer[count] = UInt8(ascii: "]")
+            count += 1
+        }
+    }
+}
+
+/// A page that the target refused for what is in its rows.
+struct PageRefusal: Error {
+    /// Nil where whole rows were missing.
+    let failure: PostgresFailure?
+    let table: CapturedTable?
+
+    /// Refused values, violated constraints, and errors that triggers raised.
+    static func isAboutRows(_ failure: PostgresFailure) -> Bool {
+        ["22", "23", "P0"].contains(failure.sqlState.prefix(2)) || failure.sqlState == "55000" || failure.sqlState == "21000"
+    }
+
+    /// What the pipeline gives the window again for. As a whole it may fit; if not, its row is named then.
+    func askingForStaging(_ context: ApplyContext) -> TidemarkError {
+        TidemarkError(
+            "a page of a window does not fit by itself", pipeline: context.pipeline, table: table?.name,
+            why: failure.map { "SQLSTATE \($0.sqlState)" } ?? "whole rows are missing",
+            remedy: "Nothing to do: the window is staged at the target and applied as a whole.", retry: .staged)
+    }
+}
+
+/// Whole rows that the source deleted and the target does not have.
+struct WholeRowsMissing {
+    private let count: Int
+    private let first: Int64?
+    private let table: CapturedTable
+
+    init(_ count: Int, first: Int64?, of table: CapturedTable) { (self.count, self.first, self.table) = (count, first, table) }
+
+    func error(_ context: ApplyContext) -> TidemarkError {
+        TidemarkError(
+            "a row that the source deleted is not on the target", pipeline: context.pipeline, table: table.name, changeID: first,
+            why: "the table has no key, and \(count) whole row\(count == 1 ? " was" : "s were") not found",
+            remedy: "The target was changed by someone else: load the table anew, or give it a key on both sides.")
+    }
+}

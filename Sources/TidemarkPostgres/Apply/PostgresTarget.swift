@@ -1,0 +1,165 @@
+package import TidemarkCore
+
+/// Applies windows to one PostgreSQL database, and keeps the cursor there. Confined to one thread.
+package final class PostgresTarget: ChangeTarget {
+    let session: PostgresSession
+    let context: ApplyContext
+    private let tables: TargetTables
+
+    package init(_ url: String, pipeline: String) throws {
+        do {
+            session = try PostgresSession(url)
+            context = try Self.prepare(session, pipeline: pipeline)
+        } catch let failure as PostgresFailure {
+            throw TargetFault(failure, pipeline: pipeline).error("the target cannot be used")
+        }
+        tables = TargetTables(session: session, context: context)
+    }
+
+    /// What holds for the whole session.
+    static func prepare(_ session: PostgresSession, pipeline: String) throws -> ApplyContext {
+        // Capture triggers that fire ALWAYS look for this: what tidemark applies is not captured again.
+        let rows = try session.query(
+            """
+            select current_user, current_database(), current_setting('server_version_num'),
+                   set_config('tidemark.applying', '1', false)
+            """)
+        var holdsTriggersStill = true
+        do {
+            try session.run("set session session_replication_role = replica")
+        } catch {
+            guard error.sqlState == "42501" else { throw error }
+            holdsTriggersStill = false
+        }
+        return ApplyContext(
+            pipeline: pipeline, role: rows[0, 0] ?? "", database: rows[0, 1] ?? "",
+            holdsTriggersStill: holdsTriggersStill, serverVersion: rows[0, 2].flatMap { Int($0) } ?? 0)
+    }
+
+    /// Takes the pipeline over: raises the epoch, so that an earlier worker's moves fail from now on.
+    package func takeOver(worker: String) throws -> Cursor {
+        let rows: PostgresRows
+        do {
+            rows = try session.query(
+                """
+                update tidemark.cursor set epoch = epoch + 1, worker = $2 where pipeline = $1
+                returning source, snapshot, witness, last_id, epoch
+                """, [.text(context.pipeline), .text(worker)])
+        } catch {
+            throw TargetFault(error, context: context).error("the pipeline cannot be taken over")
+        }
+        guard rows.count == 1 else { throw TargetFault.notSetUp(context.pipeline, why: "the target holds no cursor for it") }
+        guard let snapshot = Snapshot(rows[0, 1] ?? ""), let lastID = Int64(rows[0, 3] ?? ""), let epoch = Int64(rows[0, 4] ?? "")
+        else {
+            throw TidemarkError(
+                "the cursor cannot be read", pipeline: context.pipeline, why: "its snapshot is “\(rows[0, 1] ?? "")”",
+                remedy: "The row of tidemark.cursor was altered by hand: restore it, or set the pipeline up again.")
+        }
+        return Cursor(
+            source: rows[0, 0] ?? "", snapshot: snapshot, witness: rows[0, 2] ?? "", lastID: lastID, epoch: epoch)
+    }
+
+    /// Applies one window and moves the cursor over it, in one transaction.
+    ///
+    /// A window of one page that does not fit row by row is staged at once; of a longer one the pages
+    /// are gone by then, and it has to be given again.
+    package func apply(
+        _ window: Window, tables captured: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
+        nextPage: () throws -> ChangePage?
+    ) throws -> Cursor {
+        tables.captured = captured
+        do {
+            let first = try nextPage()
+            guard order == .paged else { return try apply(window, cursor, StagedWindow(tables), first, nextPage) }
+            var pagesRead = 1
+            do {
+                return try apply(window, cursor, PagedWindow(tables), first) {
+                    defer { pagesRead += 1 }
+                    return try nextPage()
+                }
+            } catch let refusal as PageRefusal {
+                guard pagesRead == 1 else { throw refusal.askingForStaging(context) }
+                _ = try? session.run("rollback")
+                return try apply(window, cursor, StagedWindow(tables), first, nextPage)
+            }
+        } catch {
+            _ = try? session.run("rollback")
+            // What was found may be why it failed: look again.
+            tables.forget()
+            guard let failure = error as? PostgresFailure else { throw error }
+            throw TargetFault(failure, context: context).error("a window cannot be applied")
+        }
+    }
+
+    /// The cursor moves first: its row lock makes a second worker wait, and its compare-and-set makes
+    /// it fail.
+    private func apply(
+        _ window: Window, _ cursor: Cursor, _ start: some WindowWork, _ first: ChangePage?,
+        _ nextPage: () throws -> ChangePage?
+    ) throws -> Cursor {
+        // Deferred, a constraint sees the window's end only, as it saw the end of the source's transactions.
+        try session.run(context.holdsTriggersStill ? "begin" : "begin; set constraints all deferred")
+        var moved = cursor
+        (moved.snapshot, moved.witness) = (window.end, window.witness)
+        try move(cursor, to: moved)
+        var work = start
+        var page = first
+        while let changes = page {
+            try work.apply(changes)
+            moved.lastID = max(moved.lastID, changes.changes.last?.id ?? 0)
+            page = try nextPage()
+        }
+        try work.finish()
+        try closeWindow(at: moved.lastID, using: work.tablesUsed)
+        try session.run("commit")
+        return moved
+    }
+
+    private func move(_ cursor: Cursor, to moved: Cursor) throws {
+        let rows = try session.query(
+            """
+            update tidemark.cursor set snapshot = $2, witness = $3, applied_at = now()
+            where pipeline = $1 and snapshot = $4 and witness = $5 and epoch = $6
+            """,
+            [
+                .text(context.pipeline), .text(moved.snapshot.description), .text(moved.witness),
+                .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.epoch)),
+            ])
+        guard rows.affected == 1 else {
+            throw TidemarkError(
+                "another worker has taken the pipeline over", pipeline: context.pipeline,
+                why: "the cursor is no longer where this worker left it",
+                remedy: "Nothing was applied by this one. Let one worker run each pipeline.")
+        }
+    }
+
+    /// Notes the last id, and makes sure that the tables still are what the statements were written
+    /// for. They are locked by now, so nobody can alter them between this look and the commit; a
+    /// column that was altered before it could have rounded what it was given.
+    private func closeWindow(at lastID: Int64, using used: [TargetTable]) throws {
+        let rows = try session.query(
+            """
+            update tidemark.cursor set last_id = $2 where pipeline = $1
+            returning (select string_agg(\(TargetTable.shape(of: "u.name")), ';' order by u.place)
+                       from json_array_elements_text($3) with ordinality u(name, place))
+            """,
+            [
+                .text(context.pipeline), .text(String(lastID)),
+                .json(Array(JSONString.array(used.map(\.quotedName)).utf8)),
+            ])
+        guard (rows[0, 0] ?? "") == used.map(\.shape).joined(separator: ";") else {
+            throw TidemarkError(
+                "a table of the target was altered while a window was applied", pipeline: context.pipeline,
+                why: "its columns are no longer those that were found", remedy: "Nothing to do: the window is applied again.",
+                retry: .later)
+        }
+    }
+}
+
+/// One way to bring a window's pages into the target, inside a transaction.
+protocol WindowWork {
+    mutating func apply(_ page: ChangePage) throws
+    /// After the last page.
+    mutating func finish() throws
+    var tablesUsed: [TargetTable] { get }
+}

@@ -1,0 +1,93 @@
+import TidemarkCore
+
+/// What the target's catalogue says about the table that takes a captured table's changes, once it
+/// is known to be able to.
+struct TargetTable {
+    let captured: CapturedTable
+    let oid: String
+    let quotedName: String
+    let isPartitioned: Bool
+    /// For the images' columns, in their order.
+    let columns: [TargetColumn]
+    /// Columns that no image holds and that find no value by themselves.
+    let missingValues: [String]
+    /// Empty where the session's role keeps foreign keys still.
+    let foreignKeys: [ForeignKey]
+    /// Changes when the table, or a column of it, is altered or another table takes its name.
+    let shape: String
+
+    /// The table without those that inherit from it, which capture does not see either.
+    var onlyName: String { isPartitioned ? quotedName : "only \(quotedName)" }
+    var keys: [TargetColumn] { columns.filter { captured.keyColumns.contains($0.name) } }
+    var written: [TargetColumn] { columns.filter { !$0.isGenerated } }
+    var isReferenced: Bool { foreignKeys.contains { $0.parent == oid } }
+
+    /// An upsert cannot set such a column, so its rows are deleted and inserted (BREAKS F3).
+    var hasIdentityBesideKey: Bool {
+        columns.contains { $0.isIdentityAlways && !captured.keyColumns.contains($0.name) } && !captured.keyColumns.isEmpty
+    }
+
+    /// - Throws: `TidemarkError` where the target cannot take the table's changes, with the remedy.
+    init(_ captured: CapturedTable, in session: PostgresSession, context: ApplyContext) throws {
+        let fault = TableMismatch(table: captured.name, context: context)
+        let found = try session.query(
+            """
+            select c.oid, c.relkind, c.relkind in ('r', 'p') and row_security_active(c.oid), \(Self.shape(of: "$3"))
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2
+            """,
+            [
+                .text(captured.name.schema ?? "public"), .text(captured.name.name),
+                .text(PostgresIdentifier.quoted(captured.name)),
+            ])
+        guard found.count == 1, let oid = found[0, 0] else { throw fault.noTable() }
+        guard let kind = found[0, 1], kind == "r" || kind == "p" else { throw fault.noOrdinaryTable(found[0, 1] ?? "") }
+        guard found[0, 2] != "t" else { throw fault.rowSecurity() }
+        let keyIndex = try Self.keyIndex(of: oid, captured, in: session, fault)
+        let all = try TargetColumn.all(of: oid, keyIndex: keyIndex, in: session)
+        let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+        columns = try captured.columns.map { source in
+            guard let column = byName[source.name] else { throw fault.noColumn(source) }
+            try fault.check(source, into: column, encoding: captured.encoding)
+            return column
+        }
+        self.captured = captured
+        self.oid = oid
+        quotedName = PostgresIdentifier.quoted(captured.name)
+        isPartitioned = kind == "p"
+        shape = found[0, 3] ?? ""
+        let held = Set(captured.columns.map(\.name))
+        missingValues = all.filter { !held.contains($0.name) && !$0.isOptional && !$0.isGenerated }.map(\.name)
+        foreignKeys = context.holdsTriggersStill ? [] : try ForeignKey.all(around: oid, in: session)
+        guard context.holdsTriggersStill || !hasIdentityBesideKey else { throw fault.identityBesideKey(columns) }
+    }
+
+    /// The index that identifies a row, which ON CONFLICT needs: immediate, and with no deferrable one
+    /// on the same columns, which ON CONFLICT would take too and refuse (BREAKS B6).
+    private static func keyIndex(
+        of oid: String, _ captured: CapturedTable, in session: PostgresSession, _ fault: TableMismatch
+    ) throws -> String {
+        guard !captured.keyColumns.isEmpty else { return "0" }
+        let rows = try session.query(
+            """
+            select i.indexrelid, i.indimmediate, c.relname
+            from pg_index i join pg_class c on c.oid = i.indexrelid
+            where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indislive
+              and i.indpred is null and i.indexprs is null
+              and array(select a.attname::text collate "C" from generate_series(0, i.indnkeyatts - 1) p
+                        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p] order by 1)
+                = array(select k collate "C" from json_array_elements_text($2) k order by 1)
+            order by i.indimmediate, i.indisprimary desc, i.indexrelid
+            """, [.text(oid), .json(Array(JSONString.array(captured.keyColumns).utf8))])
+        guard rows.count > 0, let index = rows[0, 0] else { throw fault.noKeyIndex(captured.keyColumns) }
+        guard rows[0, 1] == "t" else { throw fault.deferrableKey(rows[0, 2] ?? "", captured.keyColumns) }
+        return index
+    }
+
+    /// An expression that gives the shape of the relation that `name`, an expression, names.
+    static func shape(of name: String) -> String {
+        """
+        coalesce(to_regclass(\(name))::oid::text, '') || ':' || coalesce((select string_agg(a.attnum || '.' || a.xmin, ',' order by a.attnum)
+            from pg_attribute a where a.attrelid = to_regclass(\(name)) and a.attnum > 0), '')
+        """
+    }
+}

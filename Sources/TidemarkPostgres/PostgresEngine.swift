@@ -1,0 +1,29 @@
+package import TidemarkCore
+
+/// PostgreSQL, spoken to through libpq.
+package struct PostgresEngine: Engine {
+    package init() {}
+
+    package let name = "PostgreSQL"
+    package let addressForms = ["postgresql://[user@]host[:port]/database", "service=NAME", "host=… dbname=…"]
+
+    package func accepts(_ address: String) -> Bool {
+        address.hasPrefix("postgresql://") || address.hasPrefix("postgres://") || ConnectionText.isKeyValue(address)
+    }
+
+    package func shown(_ address: String) -> String { ConnectionText.withoutSecrets(address) }
+
+    package func source(_ address: String) throws -> any ChangeSource { try PostgresSource(address) }
+
+    package func target(_ address: String, pipeline: String) throws -> any ChangeTarget {
+        try PostgresTarget(address, pipeline: pipeline)
+    }
+
+    package func sourceAdministration(_ address: String) throws -> any SourceAdministration {
+        try PostgresSourceAdministration(address)
+    }
+
+    package func targetAdministration(_ address: String) throws -> any TargetAdministration {
+        try PostgresTargetAdministration(address)
+    }
+}

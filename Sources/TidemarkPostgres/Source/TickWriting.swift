@@ -1,0 +1,60 @@
+import TidemarkCore
+
+/// A tick that the worker committed.
+struct WrittenTick {
+    let token: String
+    let snapshot: TransactionSnapshot
+}
+
+/// Writes the worker's tick: it takes the end of the windows, and is their witness.
+struct TickWriting {
+    let session: PostgresSession
+
+    /// In one transaction: takes the snapshot, proves that the source still has what the cursor saw,
+    /// and that capture is what setup made of it.
+    ///
+    /// On a server in recovery the write fails, which is wanted: a standby's snapshot lists nothing
+    /// in progress (BREAKS A4).
+    func write(lastID: Int64, after cursor: Cursor) throws -> WrittenTick {
+        try session.run("begin")
+        do {
+            let tick = try insert(lastID: lastID, after: cursor)
+            try refuseForeignChanges()
+            try session.run("commit")
+            return tick
+        } catch {
+            _ = try? session.run("rollback")
+            throw error
+        }
+    }
+
+    private func insert(lastID: Int64, after cursor: Cursor) throws -> WrittenTick {
+        let rows = try session.query(
+            """
+            insert into tidemark.tick (token, snapshot, xid, last_id, written_at)
+            values (gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, clock_timestamp())
+            returning token, snapshot, exists (select from tidemark.tick where token = $2::uuid)
+            """,
+            [.text(String(lastID)), .text(cursor.witness)])
+        guard rows[0, 2] == "t" else { throw Self.witnessGone(cursor) }
+        return WrittenTick(token: rows[0, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[0, 1]))
+    }
+
+    static func witnessGone(_ cursor: Cursor) -> TidemarkError {
+        TidemarkError(
+            "the source is not the one that the target follows",
+            why: "the tick \(cursor.witness), which this source committed before the last window was applied, is gone:"
+                + " the source was rewound, restored from a backup, or promoted without it, or the target was restored",
+            remedy: "Set the pipeline up again (tidemark teardown, then tidemark setup) and load the target anew.")
+    }
+
+    /// What no trigger sees (BREAKS C3) shows in the catalogue, by the end of the window at the latest.
+    private func refuseForeignChanges() throws {
+        let rows = try session.query("select schema_name, table_name, reason from tidemark.foreign_changes() limit 1")
+        guard rows.count > 0 else { return }
+        throw TidemarkError(
+            "a table was changed in a way that capture cannot see",
+            table: TableName(schema: rows[0, 0], name: rows[0, 1] ?? ""), why: rows[0, 2] ?? "",
+            remedy: "Nothing after it is applied until setup has looked at the table again.")
+    }
+}

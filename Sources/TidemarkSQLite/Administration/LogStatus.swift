@@ -1,0 +1,66 @@
+import TidemarkCore
+
+/// How the log stands for one pipeline.
+struct LogStatus {
+    let database: SQLiteDatabase
+    let log: ChangeLog
+
+    func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+        var status = SourceStatus()
+        guard let installID = try log.installID() else {
+            status.obstacle = "the source is not set up; type: tidemark setup …"
+            return status
+        }
+        status.lastID = try log.last()?.id ?? 0
+        try measure(&status)
+        if let cursor {
+            // Ids have no gaps behind a cursor: they are drawn under the write lock, and a rollback takes them back.
+            status.pendingChanges = max(0, status.lastID - cursor.lastApplied)
+            status.pendingSeconds = try age(after: cursor.lastApplied)
+            status.obstacle = try obstacle(cursor, status.lastID, installID)
+        }
+        status.holdsBackPruning = try slowest(besides: pipeline)
+        return status
+    }
+
+    private func measure(_ status: inout SourceStatus) throws(SQLiteFailure) {
+        guard let first = try database.rows("SELECT min(id) FROM main.data_changes").first?.first?.integer else { return }
+        status.logRows = status.lastID - first + 1
+        // By the latest rows: counting pages would read the whole log.
+        let sample = try database.rows(
+            """
+            SELECT cast(avg(64 + coalesce(length(key), 0) + coalesce(length(image), 0)) AS INTEGER)
+            FROM (SELECT key, image FROM main.data_changes ORDER BY id DESC LIMIT 200)
+            """)
+        status.logBytes = status.logRows * (sample.first?.first?.integer ?? 0)
+    }
+
+    private func age(after id: Int64) throws(SQLiteFailure) -> Double? {
+        let rows = try database.rows(
+            """
+            SELECT max(0.0, (julianday('now') - julianday(changed_at)) * 86400.0) FROM main.data_changes
+            WHERE id > ? ORDER BY id LIMIT 1
+            """, [.integer(id)])
+        guard case .real(let seconds)? = rows.first?.first else { return nil }
+        return seconds
+    }
+
+    private func obstacle(_ cursor: Cursor, _ lastID: Int64, _ installID: String) throws(SQLiteFailure) -> String? {
+        let out = "set the pipeline up again (tidemark teardown, then tidemark setup) and load the target anew"
+        if cursor.source != installID { return "the target's cursor is for another source; \(out)" }
+        if let why = try log.obstacle(to: cursor, lastID: lastID, installID: installID) { return "\(why); \(out)" }
+        if let difference = try CaptureFingerprint(database).firstDifference() {
+            return "table \(difference.table): \(difference.why); type tidemark setup …, and load the table anew"
+        }
+        return nil
+    }
+
+    private func slowest(besides pipeline: String) throws(SQLiteFailure) -> String? {
+        let rows = try database.rows(
+            "SELECT name, coalesce(confirmed_id, 0), confirmed_at FROM main.tidemark_pipeline ORDER BY 2, name LIMIT 1")
+        guard let row = rows.first else { return nil }
+        guard let name = row[0].string else { return "a setup that did not end; type tidemark setup … again" }
+        guard name != pipeline else { return nil }
+        return "pipeline \(name), which has confirmed change \(row[1].integer ?? 0) (\(row[2].string ?? "never confirmed"))"
+    }
+}

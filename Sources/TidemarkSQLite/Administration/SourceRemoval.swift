@@ -1,0 +1,103 @@
+import SQLiteSQL
+import TidemarkCore
+
+/// Takes a pipeline, and with the last one everything of tidemark's, out of a source.
+struct SourceRemoval {
+    let database: SQLiteDatabase
+    let log: ChangeLog
+    private let batchRows = 10_000
+
+    func plan(_ pipeline: String) throws -> [String] {
+        if let steps = try stepsBesideOthers(pipeline) {
+            let name = SQLiteIdentifier.literal(pipeline)
+            return ["DELETE FROM tidemark_pipeline WHERE name = \(name)"] + steps.flatMap(\.statements)
+        }
+        guard try anythingIsLeft() else { return [] }
+        return try triggers().map(Self.drop) + SQLScript.statements(SQLiteSQL.uninstall)
+    }
+
+    func remove(_ pipeline: String) throws {
+        let lock = WriteLock(database: database)
+        if let steps = try stepsBesideOthers(pipeline) {
+            try lock.hold {
+                _ = try database.rows("DELETE FROM main.tidemark_pipeline WHERE name = ?", [.string(pipeline)])
+            }
+            for step in steps { try lock.hold { try step.perform(in: database) } }
+            return
+        }
+        guard try anythingIsLeft() else { return }
+        try lock.hold { for name in try triggers() { try database.execute(Self.drop(name)) } }
+        // To drop a long log at once would hold the write lock for as long as its pages take.
+        if try log.isInstalled() {
+            var removed = batchRows
+            while removed == batchRows {
+                try lock.hold {
+                    try database.execute(
+                        "DELETE FROM main.data_changes WHERE id IN (SELECT id FROM main.data_changes ORDER BY id LIMIT \(batchRows))")
+                }
+                removed = Int(database.changes)
+            }
+        }
+        try lock.hold { try database.execute(SQLiteSQL.uninstall) }
+    }
+
+    /// What changes where other pipelines stay; nil where this is the last one.
+    private func stepsBesideOthers(_ pipeline: String) throws -> [CapturePlan.Step]? {
+        guard try log.isInstalled() else { return nil }
+        let registry = PipelineRegistry(database: database)
+        let others = try registry.names().filter { $0 != pipeline }
+        guard !others.isEmpty else { return nil }
+        let selections = try others.map { try registry.request(of: $0)?.selection ?? TableSelection() }
+        let captured = Set(try CaptureRegistry(database).current().map(\.table))
+        let wanted = try SQLiteCatalog(database).tables().filter { table in
+            captured.contains(table.name) && selections.contains { $0.takes(TableName(schema: nil, name: table.name)) }
+        }
+        // A table that no longer fits its capture is setup's business.
+        return try CapturePlan(database, capturing: wanted, isInstalled: true).steps.filter { $0.made == nil }
+    }
+
+    private func anythingIsLeft() throws(SQLiteFailure) -> Bool {
+        if try log.isInstalled() { return true }
+        return try !triggers().isEmpty
+    }
+
+    private func triggers() throws(SQLiteFailure) -> [String] {
+        try database.rows(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND name GLOB 'tidemark_capture_[0-9]*' ORDER BY name"
+        ).compactMap { $0[0].string }
+    }
+
+    private static func drop(_ name: String) -> String { "DROP TRIGGER \(SQLiteIdentifier.quoted(name))" }
+}
+
+/// The statements of one of the files under sql/sqlite, for a plan.
+enum SQLScript {
+    static func statements(_ script: String) -> [String] {
+        let lines = script.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            // A comment of these files never stands inside a literal.
+            line.range(ofComment: "--").map { line[..<$0] } ?? line
+        }
+        return lines.joined(separator: "\n").split(separator: ";").map { statement in
+            statement.split(separator: "\n").map { String($0).trimmedEnd }.filter { !$0.isEmpty }.joined(separator: "\n")
+        }.filter { !$0.isEmpty }
+    }
+}
+
+extension Substring {
+    fileprivate func range(ofComment mark: String) -> Index? {
+        var place = startIndex
+        while place < endIndex {
+            if self[place...].hasPrefix(mark) { return place }
+            place = index(after: place)
+        }
+        return nil
+    }
+}
+
+extension String {
+    fileprivate var trimmedEnd: String {
+        var text = self
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,54 @@
+/// SQL expressions that write values as JSON text with core functions only.
+///
+/// The application's own SQLite runs them: JSON functions may be missing there, or refused by `trusted_schema=OFF`.
+package enum SQLiteEncoding {
+    /// Printable ASCII but `"` and `\`; in a GLOB set `]` must come first.
+    private static let special = "'*[^]^-~ !#-[]*'"
+
+    /// One value, given as a column reference (it is repeated several times).
+    package static func value(_ column: String) -> String {
+        // length() of text ends at a NUL, that of a blob does not: equal means that nothing hides behind one.
+        """
+        CASE typeof(\(column)) WHEN 'null' THEN 'null' WHEN 'integer' THEN cast(\(column) AS TEXT) \
+        WHEN 'real' THEN CASE WHEN \(column) = 9e999 THEN '1e999' WHEN \(column) = -9e999 THEN '-1e999' \
+        ELSE printf('%!.20e', \(column)) END \
+        WHEN 'text' THEN CASE WHEN length(cast(\(column) AS BLOB)) = length(\(column)) \
+        AND NOT \(column) GLOB \(special) THEN '"' || \(column) || '"' ELSE '{"t":"' || hex(\(column)) || '"}' END \
+        ELSE '{"x":"' || hex(\(column)) || '"}' END
+        """
+    }
+
+    /// An object of columns by name; `row` is NEW, OLD or an alias.
+    package static func object(_ columns: [String], of row: String) -> String {
+        let members = columns.enumerated().map { place, name in
+            let label = (place == 0 ? "{" : ",") + jsonString(name) + ":"
+            let reference = "\(row).\(SQLiteIdentifier.quoted(name))"
+            return "(\(SQLiteIdentifier.literal(label)) || \(value(reference)))"
+        }
+        return "(\(balanced(members[...])) || '}')"
+    }
+
+    /// Joined as a balanced tree: a chain of 2,000 columns is deeper than SQLite's limit of 1,000.
+    private static func balanced(_ parts: ArraySlice<String>) -> String {
+        guard parts.count > 1 else { return parts.first ?? "'{'" }
+        let middle = parts.startIndex + parts.count / 2
+        return "(\(balanced(parts[..<middle])) || \(balanced(parts[middle...])))"
+    }
+
+    /// A name as a JSON string.
+    package static func jsonString(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" {
+                result += "\\"
+                result.unicodeScalars.append(scalar)
+            } else if scalar.value < 0x20 {
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

@@ -1,0 +1,36 @@
+package import TidemarkCore
+
+/// SQLite: one file, one writer at a time.
+package struct SQLiteEngine: Engine {
+    package let name = "SQLite"
+    package let addressForms = ["sqlite:PATH"]
+
+    package init() {}
+
+    package func accepts(_ address: String) -> Bool { address.hasPrefix(Self.scheme) }
+
+    /// A path holds no secret.
+    package func shown(_ address: String) -> String { address }
+
+    package func source(_ address: String) throws -> any ChangeSource {
+        try SQLiteSource(path: Self.path(address))
+    }
+
+    package func target(_ address: String, pipeline: String) throws -> any ChangeTarget {
+        try SQLiteTarget(path: Self.path(address), pipeline: pipeline)
+    }
+
+    package func sourceAdministration(_ address: String) throws -> any SourceAdministration {
+        try SQLiteSourceAdministration(path: Self.path(address))
+    }
+
+    package func targetAdministration(_ address: String) throws -> any TargetAdministration {
+        try SQLiteTargetAdministration(path: Self.path(address))
+    }
+
+    private static let scheme = "sqlite:"
+
+    private static func path(_ address: String) -> String {
+        address.hasPrefix(scheme) ? String(address.dropFirst(scheme.count)) : address
+    }
+}

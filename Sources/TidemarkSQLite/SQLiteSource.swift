@@ -1,0 +1,160 @@
+package import TidemarkCore
+
+/// Reads windows of the change log of one SQLite database. Confined to one thread.
+package final class SQLiteSource: ChangeSource {
+    private let database: SQLiteDatabase
+    private let path: String
+    private let place: FilePlace?
+    private let limits: SQLiteSourceLimits
+    private let log: ChangeLog
+    private let dataVersion: SQLiteStatement
+    private let installID: String
+    private var confirmation: Confirmation
+    /// The place and the version of the data at which there was nothing to do.
+    private var idle: (version: Int64, cursor: Cursor)?
+    /// The version of the schema in which every captured table was what setup made.
+    private var verifiedSchema: SQLiteValue?
+
+    package init(path: String, limits: SQLiteSourceLimits = SQLiteSourceLimits()) throws {
+        self.path = path
+        self.limits = limits
+        place = FilePlace(path)
+        let database = try SQLiteFile(path, role: "source").open()
+        self.database = database
+        log = ChangeLog(database: database)
+        confirmation = Confirmation(database, limits: limits)
+        (installID, dataVersion) = try saying("the source cannot be read", path: path) { [log] in
+            guard let id = try log.installID() else {
+                throw TidemarkError(
+                    "the source is not set up", why: "\(path) has no tidemark_installation",
+                    remedy: "Type: tidemark setup --source sqlite:\(path) --target …")
+            }
+            return (id, try database.prepare("PRAGMA main.data_version"))
+        }
+    }
+
+    package func identity() throws -> String { installID }
+
+    /// The generations of capture, current and retired ones.
+    package func capturedTables() throws -> [CapturedTable] {
+        try saying("the registry cannot be read", path: path) { try CaptureRegistry(database).capturedTables() }
+    }
+
+    /// Cuts what was committed after the cursor into windows, at the ticks that tidemark wrote. The last row of the
+    /// log is the end of the last one and, as it is never pruned while a cursor names it, their witness.
+    package func windows(after cursor: Cursor) throws -> [Window] {
+        try place?.check(path, role: "source")
+        return try saying("the change log cannot be read", path: path) {
+            let version = try currentDataVersion()
+            if let idle, idle.version == version, idle.cursor == cursor { return [] }
+            let found = try atOneMoment { try ends(after: cursor) }
+            guard let last = found.last else {
+                idle = (version, cursor)
+                return []
+            }
+            var from = cursor.lastApplied
+            let windows = found.map { end in
+                defer { from = end.id }
+                return Window(start: .change(from), end: .change(end.id), witness: end.token, afterID: from)
+            }
+            try writeTick(atLeastAfter: cursor.lastApplied, last: last.id)
+            return windows
+        }
+    }
+
+    /// Hands the window over in pages. Each is read in a transaction of its own, which ends before the page is handed
+    /// on: the log is only appended to, and a writer in rollback-journal mode waits for every reader.
+    package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
+        guard case .change(let end) = window.end else { return }
+        try saying("the change log cannot be read", path: path) {
+            let reader = try PageReader(database, captures: captures, limits: limits)
+            var (after, rows) = (window.afterID, Int64(0))
+            while after < end {
+                let (page, read) = try reader.page(after: after, upTo: end)
+                guard let read else { break }
+                (after, rows) = (read.lastID, rows + read.rows)
+                if !page.changes.isEmpty { try receive(page) }
+            }
+            guard after == end, rows == end - window.afterID, try log.row(end)?.token == window.witness else {
+                throw TidemarkError(
+                    "changes are missing from the log", why: "of changes \(window.afterID + 1) to \(end), \(rows) are there",
+                    remedy: "Somebody deleted rows of data_changes: type tidemark setup …, and load the target anew.")
+            }
+        }
+    }
+
+    package func confirm(_ cursor: Cursor, of pipeline: String) throws {
+        try saying("the log was not pruned", pipeline: pipeline, path: path) {
+            try confirmation.confirm(cursor, of: pipeline)
+        }
+    }
+
+    private func currentDataVersion() throws(SQLiteFailure) -> Int64 {
+        defer { dataVersion.reset() }
+        return try dataVersion.step() ? dataVersion.int64(0) : 0
+    }
+
+    private func atOneMoment<Result>(_ body: () throws -> Result) throws -> Result {
+        try database.execute("BEGIN")
+        do {
+            let result = try body()
+            try database.execute("COMMIT")
+            return result
+        } catch {
+            if database.isInTransaction { try? database.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// The ends of the windows, the last one last.
+    private func ends(after cursor: Cursor) throws -> [ChangeLog.Row] {
+        let last = try log.last()
+        if let why = try log.obstacle(to: cursor, lastID: last?.id ?? 0, installID: installID) {
+            throw TidemarkError(
+                "the source does not continue what the target holds", why: "\(path): \(why)",
+                remedy: "Point --source at the right file, or set the pipeline up again (tidemark teardown, then tidemark"
+                    + " setup) and load the target anew.")
+        }
+        let schema = try database.rows("PRAGMA main.schema_version").first?.first
+        if schema != verifiedSchema {
+            if let difference = try CaptureFingerprint(database).firstDifference() {
+                throw CaptureFingerprint.error(table: difference.table, why: difference.why)
+            }
+            verifiedSchema = schema
+        }
+        guard let last, last.id > cursor.lastApplied else { return [] }
+        let ticks = try database.rows(
+            """
+            SELECT DISTINCT c.id, c.token FROM main.tidemark_tick AS t JOIN main.data_changes AS c ON c.id = t.last_id AND c.token = t.token
+            WHERE t.last_id > ? AND t.last_id < ? ORDER BY c.id
+            """, [.integer(cursor.lastApplied), .integer(last.id)])
+        return ticks.compactMap { row in row[0].integer.map { ChangeLog.Row(id: $0, token: row[1].string ?? "") } } + [last]
+    }
+
+    /// Marks a place at which a later backlog may be cut: as the only statement of its transaction, so that no other
+    /// transaction is half before it (BREAKS A6). Left out where the application is writing; another time will do.
+    private func writeTick(atLeastAfter applied: Int64, last: Int64) throws(SQLiteFailure) {
+        let before = try database.rows("SELECT max(last_id) FROM main.tidemark_tick").first?.first?.integer ?? 0
+        guard last - max(before, applied) >= limits.tickEveryChanges else { return }
+        database.setBusyTimeout(milliseconds: limits.rareWriteWaitMs)
+        defer { database.setBusyTimeout(milliseconds: SQLiteDatabase.busyTimeoutDefaultMs) }
+        do {
+            try database.execute(Self.tick)
+        } catch {
+            guard error.isRetryable else { throw error }
+        }
+    }
+
+    static let tick = """
+        INSERT INTO main.tidemark_tick (last_id, token, ticked_at)
+        SELECT id, token, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM main.data_changes ORDER BY id DESC LIMIT 1
+        """
+}
+
+extension Cursor {
+    /// The last change applied; 0 before the first.
+    var lastApplied: Int64 {
+        guard case .change(let id) = snapshot else { return 0 }
+        return id
+    }
+}

@@ -1,0 +1,166 @@
+import SQLiteSQL
+package import TidemarkCore
+
+/// What setup, check, status and teardown do to a SQLite source.
+package final class SQLiteSourceAdministration: SourceAdministration {
+    let database: SQLiteDatabase
+    let path: String
+    private let log: ChangeLog
+
+    package init(path: String) throws {
+        self.path = path
+        database = try SQLiteFile(path, role: "source").open()
+        log = ChangeLog(database: database)
+    }
+
+    package func tables(_ selection: TableSelection) throws -> [SourceTable] {
+        try saying("the tables cannot be read", path: path) { try selected(selection).map(Self.sourceTable) }
+    }
+
+    package func planInstall(_ request: CaptureRequest) throws -> [PlannedStatement] {
+        try saying("the installation cannot be planned", pipeline: request.pipeline, path: path) {
+            let isInstalled = try log.isInstalled()
+            let plan = try capturePlan(request, isInstalled: isInstalled)
+            let install = isInstalled ? [] : SQLScript.statements(SQLiteSQL.install)
+            return (install + plan.steps.flatMap(\.statements)).map { PlannedStatement($0, lock: WriteLock.inWords) }
+        }
+    }
+
+    package func installLog() throws {
+        try saying("the change log cannot be made", path: path) {
+            guard try !log.isInstalled() else { return }
+            let own = SQLiteCatalog.ownTables.filter { $0 != "tidemark_cursor" }.map(SQLiteIdentifier.literal)
+            let foreign = try database.rows(
+                "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) IN (\(own.joined(separator: ", ")))")
+            if let name = foreign.first?.first?.string {
+                throw TidemarkError(
+                    "the change log cannot be made", why: "\(path) has a table \(name) that is not tidemark's",
+                    remedy: "Rename it, or finish an interrupted teardown by running sql/sqlite/uninstall.sql, and type the command again.")
+            }
+            try WriteLock(database: database).hold { try database.execute(SQLiteSQL.install) }
+        }
+    }
+
+    package func startCursor() throws -> Cursor {
+        try saying("the place to start from cannot be taken", path: path) {
+            guard let installID = try log.installID() else { throw notSetUp() }
+            return try WriteLock(database: database).hold {
+                let last = try log.last()
+                // Until the pipeline is recorded, this keeps the row that its cursor names.
+                try database.execute("INSERT INTO main.tidemark_pipeline (confirmed_id) VALUES (0)")
+                return Cursor(
+                    source: installID, snapshot: .change(last?.id ?? 0), witness: last?.token ?? installID,
+                    lastID: last?.id ?? 0, epoch: 0)
+            }
+        }
+    }
+
+    package func install(_ request: CaptureRequest) throws -> [SourceTable] {
+        try installLog()
+        return try saying("capture cannot be installed", pipeline: request.pipeline, path: path) {
+            let wanted = try selected(request.selection)
+            try check(wanted, request)
+            // Recorded first: the tables that other pipelines select are kept, and those that this one gave up go.
+            if try recorded(request.pipeline) != request || hasUnfinishedSetup() {
+                try WriteLock(database: database).hold { try PipelineRegistry(database: database).record(request) }
+            }
+            for step in try capturePlan(request, isInstalled: true).steps {
+                try saying("capture cannot be attached", table: TableName(schema: nil, name: step.tableName), path: path) {
+                    try WriteLock(database: database).hold { try step.perform(in: database) }
+                }
+            }
+            return wanted.map(Self.sourceTable)
+        }
+    }
+
+    package func recordedRequest(of pipeline: String) throws -> CaptureRequest? {
+        try saying("the registry cannot be read", pipeline: pipeline, path: path) {
+            try log.isInstalled() ? try recorded(pipeline) : nil
+        }
+    }
+
+    package func check(_ request: CaptureRequest) throws -> [Finding] {
+        try saying("the source cannot be checked", pipeline: request.pipeline, path: path) {
+            try SourceChecks(database, request: request, tables: try selected(request.selection)).findings()
+        }
+    }
+
+    package func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+        try saying("the log's state cannot be read", pipeline: pipeline, path: path) {
+            try LogStatus(database: database, log: log).status(of: pipeline, at: cursor)
+        }
+    }
+
+    package func planRemoval(of pipeline: String) throws -> [PlannedStatement] {
+        try saying("the removal cannot be planned", pipeline: pipeline, path: path) {
+            try SourceRemoval(database: database, log: log).plan(pipeline).map { PlannedStatement($0, lock: WriteLock.inWords) }
+        }
+    }
+
+    package func remove(_ pipeline: String) throws {
+        try saying("capture was not removed", pipeline: pipeline, path: path) {
+            try SourceRemoval(database: database, log: log).remove(pipeline)
+        }
+    }
+
+    private func recorded(_ pipeline: String) throws(SQLiteFailure) -> CaptureRequest? {
+        try PipelineRegistry(database: database).request(of: pipeline)
+    }
+
+    private func hasUnfinishedSetup() throws(SQLiteFailure) -> Bool {
+        try !database.rows("SELECT 1 FROM main.tidemark_pipeline WHERE name IS NULL").isEmpty
+    }
+
+    private func selected(_ selection: TableSelection) throws(SQLiteFailure) -> [SQLiteTable] {
+        try SQLiteCatalog(database).tables().filter { selection.takes(TableName(schema: nil, name: $0.name)) }
+    }
+
+    /// The tables that this request or another pipeline's takes.
+    private func capturePlan(_ request: CaptureRequest, isInstalled: Bool) throws -> CapturePlan {
+        var selections = [request.selection]
+        if isInstalled {
+            let registry = PipelineRegistry(database: database)
+            for name in try registry.names() where name != request.pipeline {
+                // A pipeline that is known by its confirmations only may want any table.
+                selections.append(try registry.request(of: name)?.selection ?? TableSelection())
+            }
+        }
+        let wanted = try SQLiteCatalog(database).tables().filter { table in
+            selections.contains { $0.takes(TableName(schema: nil, name: table.name)) }
+        }
+        return try CapturePlan(database, capturing: wanted, isInstalled: isInstalled)
+    }
+
+    private func check(_ wanted: [SQLiteTable], _ request: CaptureRequest) throws {
+        guard !wanted.isEmpty else {
+            throw TidemarkError(
+                "no table is selected", pipeline: request.pipeline,
+                why: "no user table of the source matches \(request.selection.include.map(\.text).joined(separator: ", "))",
+                remedy: "Patterns are table names with *; sqlite3's .tables lists the tables.")
+        }
+        if request.kind == .statement {
+            throw TidemarkError(
+                "statement capture is not to be had", pipeline: request.pipeline, why: "SQLite has row triggers only",
+                remedy: "Leave the kind of capture out, or ask for row.")
+        }
+        if request.requiresKey, let table = wanted.first(where: { $0.key == nil }) {
+            throw TidemarkError(
+                "a table has no key", pipeline: request.pipeline, table: TableName(schema: nil, name: table.name),
+                why: "it was asked to refuse such tables",
+                remedy: "Declare a PRIMARY KEY with NOT NULL columns, leave the table out with --exclude, or leave --require-key out.")
+        }
+    }
+
+    private func notSetUp() -> TidemarkError {
+        TidemarkError(
+            "the source is not set up", why: "\(path) has no tidemark_installation",
+            remedy: "Type: tidemark setup --source sqlite:\(path) --target …")
+    }
+
+    private static func sourceTable(_ table: SQLiteTable) -> SourceTable {
+        SourceTable(
+            name: TableName(schema: nil, name: table.name),
+            columns: table.columns.map { CapturedColumn(name: $0.name, type: $0.declaredType, isGenerated: $0.isGenerated) },
+            keyColumns: table.key?.columns ?? [], encoding: .storageClasses)
+    }
+}

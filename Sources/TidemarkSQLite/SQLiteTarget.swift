@@ -1,0 +1,98 @@
+package import TidemarkCore
+
+/// Applies windows to one SQLite database, and keeps the cursor there. Confined to one thread.
+///
+/// Triggers and foreign keys hold still on its connection, and only there: what the source's triggers and cascades
+/// did is in the log already. Capture triggers hold still as well, so a database that is target and source at once
+/// does not capture what tidemark applies.
+package final class SQLiteTarget: ChangeTarget {
+    private let database: SQLiteDatabase
+    private let path: String
+    private let pipeline: String
+    private let tables: TargetTables
+    private let staging: WindowStaging
+
+    package init(path: String, pipeline: String) throws {
+        self.path = path
+        self.pipeline = pipeline
+        let database = try SQLiteFile(path, role: "target").open()
+        self.database = database
+        tables = TargetTables(database, pipeline: pipeline)
+        staging = try saying("the target cannot be opened", pipeline: pipeline, path: path) {
+            try database.setTriggersEnabled(false)
+            // Of this connection only, like the cache, which a window's pages should fit.
+            try database.execute("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -32000")
+            return try WindowStaging(database)
+        }
+    }
+
+    package func takeOver(worker: String) throws -> Cursor {
+        try saying("the pipeline cannot be taken over", pipeline: pipeline, path: path) {
+            guard try CursorTable(database).exists() else { throw notSetUp() }
+            let rows = try database.rows(
+                """
+                UPDATE main.tidemark_cursor SET epoch = epoch + 1, worker = ? WHERE pipeline = ?
+                RETURNING source, snapshot, witness, last_id, epoch
+                """, [.string(worker), .string(pipeline)])
+            guard let row = rows.first else { throw notSetUp() }
+            return try CursorTable.cursor(row, pipeline: pipeline)
+        }
+    }
+
+    /// The cursor moves first: one writer at a time makes a second worker wait, and its compare-and-set makes it fail.
+    package func apply(
+        _ window: Window, tables captured: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
+        nextPage: () throws -> ChangePage?
+    ) throws -> Cursor {
+        try saying("a window was not applied", pipeline: pipeline, path: path) {
+            try database.execute("BEGIN IMMEDIATE")
+            do {
+                var moved = cursor
+                (moved.snapshot, moved.witness) = (window.end, window.witness)
+                try move(cursor, to: moved)
+                try tables.begin(captured)
+                let application = try WindowApplication(
+                    database, pipeline: pipeline, order: order, tables: tables, staging: staging)
+                while let page = try nextPage() {
+                    try application.take(page)
+                    moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)
+                }
+                try application.finish()
+                if case .change(let id) = window.end { moved.lastID = max(moved.lastID, id) }
+                _ = try database.rows(
+                    "UPDATE main.tidemark_cursor SET last_id = ? WHERE pipeline = ?",
+                    [.integer(moved.lastID), .string(pipeline)])
+                try database.execute("COMMIT")
+                return moved
+            } catch {
+                // A full disk and the like have rolled back already.
+                if database.isInTransaction { try? database.execute("ROLLBACK") }
+                throw error
+            }
+        }
+    }
+
+    private func move(_ cursor: Cursor, to moved: Cursor) throws {
+        _ = try database.rows(
+            """
+            UPDATE main.tidemark_cursor SET snapshot = ?, witness = ?, applied_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+            WHERE pipeline = ? AND snapshot = ? AND witness = ? AND epoch = ?
+            """,
+            [
+                .string(moved.snapshot.description), .string(moved.witness), .string(pipeline),
+                .string(cursor.snapshot.description), .string(cursor.witness), .integer(cursor.epoch),
+            ])
+        guard database.changes == 1 else {
+            throw TidemarkError(
+                "another worker has taken the pipeline over", pipeline: pipeline,
+                why: "the cursor is no longer where this worker left it",
+                remedy: "Nothing was applied by this one. Let one worker run each pipeline.")
+        }
+    }
+
+    private func notSetUp() -> TidemarkError {
+        TidemarkError(
+            "the pipeline is not set up", pipeline: pipeline, why: "the target \(path) holds no cursor for it",
+            remedy: "Type: tidemark setup --pipeline \(pipeline) --source … --target sqlite:\(path)")
+    }
+}

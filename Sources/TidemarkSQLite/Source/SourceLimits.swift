@@ -1,0 +1,18 @@
+/// How much of a source is read at once, and how rarely it is written.
+package struct SQLiteSourceLimits: Sendable {
+    package var pageChangesMax = 8_192
+    package var pageBytesMax = 4 << 20
+    /// How many ids the log grows before a place to cut a backlog at is written.
+    package var tickEveryChanges: Int64 = 50_000
+    /// The confirmed place is written, and the log pruned, at most this often …
+    package var confirmEveryMs: Int64 = 2_000
+    /// … or after this many changes.
+    package var confirmEveryChanges: Int64 = 100_000
+    /// Rows that one transaction of the pruning removes: what a writer may have to wait for.
+    package var pruneBatchRows: Int64 = 2_000
+    package var pruneBudgetMs: Int64 = 200
+    /// How long such a write waits for the application's; then it is left for another time.
+    package var rareWriteWaitMs: Int32 = 50
+
+    package init() {}
+}

@@ -1,0 +1,139 @@
+import TidemarkCore
+
+/// A table of the target as one generation of capture writes it: its statements, and how images meet its columns.
+final class TargetTable {
+    let captured: CapturedTable
+    let table: SQLiteTable
+    /// The target's table, whatever generation writes it.
+    let slot: Int64
+    let image: ImageBinder
+    let key: ImageBinder
+    /// Columns that only the target has, and that somebody may have written.
+    let ownColumns: [String]
+    /// A row without key that gives up a unique value must go before the row that takes it: the window's changes of
+    /// such a table are netted first.
+    let netsWholeRows: Bool
+
+    private let database: SQLiteDatabase
+    private let written: [SQLiteTable.Column]
+    private let keyTerms: [SQLiteTable.Index.Term]
+    private let keyIsExact: Bool
+    private(set) lazy var quotedName = "main.\(SQLiteIdentifier.quoted(table.name))"
+
+    private var prepared: [Statement: SQLiteStatement] = [:]
+    private var preparedUpsert: SQLiteStatement?
+
+    enum Statement: Hashable {
+        case insert, delete, deleteWholeRows, clear
+    }
+
+    /// - Throws: a `TidemarkError` where the target cannot take the table's changes.
+    init(_ captured: CapturedTable, slot: Int64, in database: SQLiteDatabase, pipeline: String) throws {
+        self.captured = captured
+        self.slot = slot
+        self.database = database
+        let shape = TargetShape(captured, pipeline: pipeline)
+        let table = try shape.table(in: database)
+        self.table = table
+        let columns = try captured.columns.map { column in
+            (column: column, target: try shape.column(column, of: table), isRowID: false)
+        }.map { column, target, _ in
+            (column: column, target: target.isGenerated ? nil : target, isRowID: Self.isRowID(target, of: table))
+        }
+        written = columns.compactMap(\.target)
+        image = ImageBinder(columns, encoding: captured.encoding)
+        let keys = captured.keyColumns.compactMap { name in columns.first { $0.column.name == name } }
+        key = ImageBinder(keys, encoding: captured.encoding)
+        keyTerms = try shape.keyTerms(of: table)
+        keyIsExact = SQLiteTable.Key(terms: keyTerms, isRowID: false).isExact(in: table)
+        let known = Set(written.map { SQLiteIdentifier.folded($0.name) })
+        ownColumns = table.columns.filter { !$0.isGenerated && !known.contains(SQLiteIdentifier.folded($0.name)) }.map(\.name)
+        netsWholeRows = captured.keyColumns.isEmpty && !table.uniqueIndexes.isEmpty
+    }
+
+    private static func isRowID(_ column: SQLiteTable.Column, of table: SQLiteTable) -> Bool {
+        guard let key = table.key, key.isRowID else { return false }
+        return key.columns == [column.name]
+    }
+
+    /// The statement for rows that stand, prepared once.
+    func upsert() throws(SQLiteFailure) -> SQLiteStatement {
+        if let preparedUpsert { return preparedUpsert }
+        // Where equal keys have one form only, setting the key again would rewrite every index for nothing.
+        let settable = keyIsExact ? written.filter { column in !keyTerms.contains { $0.column == column.name } } : written
+        let target = keyTerms.map(\.sql).joined(separator: ", ")
+        let assignments = settable.map { "\(quoted($0)) = excluded.\(quoted($0))" }.joined(separator: ", ")
+        let statement = try database.prepare(
+            "\(insertion) ON CONFLICT (\(target)) DO " + (assignments.isEmpty ? "NOTHING" : "UPDATE SET \(assignments)"))
+        preparedUpsert = statement
+        return statement
+    }
+
+    func statement(_ kind: Statement) throws(SQLiteFailure) -> SQLiteStatement {
+        if let known = prepared[kind] { return known }
+        let sql =
+            switch kind {
+            case .insert: insertion
+            case .delete: "DELETE FROM \(quotedName) WHERE \(keyMatch)"
+            case .deleteWholeRows: wholeRowDeletion
+            case .clear: "DELETE FROM \(quotedName)"
+            }
+        let statement = try database.prepare(sql)
+        prepared[kind] = statement
+        return statement
+    }
+
+    private func quoted(_ column: SQLiteTable.Column) -> String { SQLiteIdentifier.quoted(column.name) }
+
+    private var insertion: String {
+        guard !written.isEmpty else { return "INSERT INTO \(quotedName) DEFAULT VALUES" }
+        let names = written.map(quoted).joined(separator: ", ")
+        return "INSERT INTO \(quotedName) (\(names)) VALUES (\(written.indices.map { "?\($0 + 1)" }.joined(separator: ", ")))"
+    }
+
+    /// By the key's index, and then by storage class and bytes: equal under a collation is not the same key.
+    private var keyMatch: String {
+        keyTerms.enumerated().map { place, term in
+            let parameter = "?\(place + 1)"
+            let collation = SQLiteIdentifier.quoted(term.collation)
+            let found = "\(term.sql) = \(parameter) COLLATE \(collation)"
+            guard !keyIsExact else { return found }
+            return "\(found) AND \(Self.isSame(term.sql, parameter))"
+        }.joined(separator: " AND ")
+    }
+
+    /// One row, or as many as the last parameter says, of those that hold exactly these values.
+    private var wholeRowDeletion: String {
+        let rowID = table.rowIDName ?? "rowid"
+        let match = written.enumerated().map { Self.isSame(quoted($1), "?\($0 + 1)") }.joined(separator: " AND ")
+        return """
+            DELETE FROM \(quotedName) WHERE \(rowID) IN (SELECT \(rowID) FROM \(quotedName) \
+            WHERE \(match.isEmpty ? "1" : match) LIMIT ?\(written.count + 1))
+            """
+    }
+
+    /// The parameter of `deleteWholeRows` that takes the count.
+    var countPlace: Int32 { Int32(written.count + 1) }
+
+    static func isSame(_ one: String, _ other: String) -> String {
+        "\(one) COLLATE BINARY IS \(other) AND typeof(\(one)) = typeof(\(other))"
+    }
+
+    /// A temporary table that holds whole rows with the affinities that they have here, and what fills and joins it.
+    func wholeRowsTable(_ name: String) -> (create: String, insert: String, index: String, delete: String) {
+        let columns = written.enumerated().map { "\(quoted($1)) AS c\($0)" }
+        let places = (0..<(written.count + 2)).map { "?\($0 + 1)" }.joined(separator: ", ")
+        let match = written.enumerated().map { Self.isSame("g.c\($0)", "s.\(quoted($1))") }
+        let rowID = table.rowIDName ?? "rowid"
+        return (
+            "CREATE TEMP TABLE \(name) AS SELECT \((columns + ["0 AS times", "0 AS change"]).joined(separator: ", ")) FROM \(quotedName) WHERE 0",
+            "INSERT INTO temp.\(name) VALUES (\(places))",
+            "CREATE INDEX temp.\(name)_rows ON \(name) (\(written.indices.prefix(6).map { "c\($0)" }.joined(separator: ", ")))",
+            """
+            DELETE FROM \(quotedName) WHERE \(rowID) IN (SELECT r FROM (SELECT s.\(rowID) AS r, g.times AS times, \
+            row_number() OVER (PARTITION BY g.rowid ORDER BY s.\(rowID)) AS nth \
+            FROM \(quotedName) AS s CROSS JOIN temp.\(name) AS g WHERE \(match.joined(separator: " AND "))) WHERE nth <= times)
+            """
+        )
+    }
+}

@@ -1,0 +1,108 @@
+import ArgumentParser
+import TidemarkApp
+import TidemarkCore
+
+struct Setup: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Installs capture in the source and the cursor in the target.",
+        discussion: """
+            Twice is a no-op. After ALTER TABLE it renews capture. Rows that are in the source already are
+            not copied.
+
+            EXAMPLE
+              tidemark setup --source postgresql://db1/shop --target postgresql://db2/shop --plan
+              tidemark setup --source postgresql://db1/shop --target postgresql://db2/shop --table 'public.*' --exclude public.audit
+              tidemark setup --source sqlite:shop.db --target postgresql://db2/shop --pipeline shop
+            """)
+    @OptionGroup var options: PipelineOptions
+    @OptionGroup var capture: CaptureOptions
+    @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
+    var plan = false
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try reportingErrors {
+            for definition in try options.definitions(capture) {
+                let installation = Installation(definition)
+                if plan {
+                    output.printPlan(try installation.planSetUp(), of: definition)
+                } else {
+                    output.printCaptured(try installation.setUp(), of: definition)
+                }
+            }
+        }
+    }
+}
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Says whether a pipeline is well, how far behind it is, and why.",
+        discussion: """
+            EXAMPLE
+              tidemark status --source postgresql://db1/shop --target postgresql://db2/shop
+              tidemark status --config /etc/tidemark.yaml --json
+
+            Exit status 1 if a pipeline cannot go on by itself.
+            """)
+    @OptionGroup var options: PipelineOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let reports = try reportingErrors { try options.definitions().map { try StatusReport(of: $0) } }
+        output.printStatus(reports)
+        if reports.contains(where: { [.blocked, .unreachable, .notSetUp].contains($0.state) }) { throw ExitCode(1) }
+    }
+}
+
+struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Finds what would go wrong, before and after setup, each with its remedy.",
+        discussion: """
+            EXAMPLE
+              tidemark check --source postgresql://db1/shop --target sqlite:replica.db
+              tidemark check --source sqlite:shop.db --target sqlite:replica.db --require-key --json
+
+            Exit status 2 if there is a problem or a warning; notes alone are none.
+            """)
+    @OptionGroup var options: PipelineOptions
+    @OptionGroup var capture: CaptureOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let found = try reportingErrors {
+            try options.definitions(capture).map { (pipeline: $0.name, findings: try Installation($0).check()) }
+        }
+        output.printFindings(found)
+        if found.contains(where: { $0.findings.contains { $0.finding.severity != .note } }) { throw ExitCode(2) }
+    }
+}
+
+struct Teardown: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Removes everything that setup installed, from both databases.",
+        discussion: """
+            What other pipelines still need stays until the last of them is torn down.
+
+            EXAMPLE
+              tidemark teardown --source postgresql://db1/shop --target postgresql://db2/shop --plan
+              tidemark teardown --source postgresql://db1/shop --target postgresql://db2/shop
+            """)
+    @OptionGroup var options: PipelineOptions
+    @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
+    var plan = false
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try reportingErrors {
+            for definition in try options.definitions() {
+                let installation = Installation(definition)
+                if plan {
+                    output.printPlan(try installation.planTearDown(), of: definition)
+                } else {
+                    try installation.tearDown()
+                    output.printRemoved(definition)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+import ArgumentParser
+import Foundation
+import TidemarkApp
+
+/// Says what failed on stderr, and gives the exit status for it.
+func reportingErrors<T>(_ body: () throws -> T) throws -> T {
+    do {
+        return try body()
+    } catch let usage as UsageError {
+        throw ValidationError(usage.description)
+    } catch {
+        report(error)
+        throw ExitCode(1)
+    }
+}
+
+func report(_ error: any Error) {
+    FileHandle.standardError.write(Data("tidemark: \(error)\n".utf8))
+}

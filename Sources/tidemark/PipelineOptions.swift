@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import TidemarkApp
+import TidemarkCore
+
+/// Which pipelines a command is about. Flags win over the environment, and that over the file.
+struct PipelineOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Address of the source: \(Engines.forms). Or TIDEMARK_SOURCE.", valueName: "url"))
+    var source: String?
+    @Option(help: ArgumentHelp("Address of the target, the same forms. Or TIDEMARK_TARGET.", valueName: "url"))
+    var target: String?
+    @Option(help: ArgumentHelp("Name of the pipeline; “main” if there is only one. Or TIDEMARK_PIPELINE.", valueName: "name"))
+    var pipeline: String?
+    @Option(
+        name: .customLong("table"),
+        help: ArgumentHelp(
+            "Tables to take, schema.table with *; without it every user table, or what setup recorded. Repeatable. Or TIDEMARK_TABLES, with commas.",
+            valueName: "pattern"))
+    var tables: [String] = []
+    @Option(help: ArgumentHelp("Tables to leave out, the same way. Repeatable. Or TIDEMARK_EXCLUDE.", valueName: "pattern"))
+    var exclude: [String] = []
+    @Option(
+        help: ArgumentHelp("YAML file with several pipelines; --pipeline chooses one. Or TIDEMARK_CONFIG.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
+    var config: String?
+
+    func definitions(_ capture: CaptureOptions? = nil) throws -> [PipelineDefinition] {
+        let environment = ProcessInfo.processInfo.environment
+        let chosen = pipeline ?? environment["TIDEMARK_PIPELINE"]
+        guard let path = config ?? environment["TIDEMARK_CONFIG"] else {
+            return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, environment)]
+        }
+        let entries = try Configuration(path: path).pipelines.filter { chosen == nil || $0.name == chosen }
+        guard !entries.isEmpty else {
+            throw UsageError("The configuration \(path) has no pipeline “\(chosen ?? "")”.")
+        }
+        guard entries.count == 1 || (source == nil && target == nil) else {
+            throw UsageError("--source and --target are for one pipeline, and \(path) has several: choose with --pipeline NAME.")
+        }
+        return try entries.map { try definition($0, capture, environment) }
+    }
+
+    private func definition(
+        _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ environment: [String: String]
+    ) throws -> PipelineDefinition {
+        guard let source = source ?? environment["TIDEMARK_SOURCE"] ?? entry.source else {
+            throw UsageError("No source: give --source URL, set TIDEMARK_SOURCE, or write it into the --config file.")
+        }
+        guard let target = target ?? environment["TIDEMARK_TARGET"] ?? entry.target else {
+            throw UsageError("No target: give --target URL, set TIDEMARK_TARGET, or write it into the --config file.")
+        }
+        _ = try Engines.accepting(source, of: "source")
+        _ = try Engines.accepting(target, of: "target")
+        guard source != target else { throw UsageError("Source and target are the same database.") }
+        func patterns(_ flags: [String], _ variable: String, _ file: [String]?) -> [String]? {
+            if !flags.isEmpty { return flags }
+            return environment[variable].map { $0.split(separator: ",").map(String.init) } ?? file
+        }
+        let include = patterns(tables, "TIDEMARK_TABLES", entry.tables)
+        let leaveOut = patterns(exclude, "TIDEMARK_EXCLUDE", entry.exclude)
+        let kind = capture?.capture ?? entry.capture
+        return PipelineDefinition(
+            source: source, target: target,
+            request: CaptureRequest(
+                pipeline: entry.name,
+                selection: TableSelection(
+                    include: (include ?? []).map { TablePattern($0) }, exclude: (leaveOut ?? []).map { TablePattern($0) }),
+                kind: kind ?? .auto,
+                requiresKey: capture?.requireKey == true || entry.requiresKey ?? false,
+                capturesReplicaRole: capture?.captureReplicaRole == true || entry.capturesReplicaRole ?? false),
+            saysTables: include != nil || leaveOut != nil || kind != nil || capture?.requireKey == true
+                || capture?.captureReplicaRole == true)
+    }
+}
+
+/// How setup captures, and check examines.
+struct CaptureOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "row: once per row, also through parent tables. statement: once per statement, cheapest in bulk. auto: statement where it sees everything."))
+    var capture: CaptureKind?
+    @Flag(help: "Refuse tables without a key instead of identifying rows as a whole.")
+    var requireKey = false
+    @Flag(help: "Capture also what is written under session_replication_role = replica (PostgreSQL).")
+    var captureReplicaRole = false
+}
+
+extension CaptureKind: ExpressibleByArgument {}

@@ -1,0 +1,11 @@
+-- Removes all that install.sql made. Drop the triggers first: without the log, they break every write.
+-- This lists the statements for them:
+--   SELECT 'DROP TRIGGER "' || replace(name, '"', '""') || '";' FROM sqlite_master
+--   WHERE type = 'trigger' AND name GLOB 'tidemark_capture_*';
+DROP TABLE IF EXISTS tidemark_installation;
+DROP TABLE IF EXISTS tidemark_pipeline;
+DROP TABLE IF EXISTS tidemark_tick;
+DROP TABLE IF EXISTS tidemark_replaced;
+DROP TABLE IF EXISTS tidemark_column;
+DROP TABLE IF EXISTS tidemark_capture;
+DROP TABLE IF EXISTS data_changes;
