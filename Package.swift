@@ -52,7 +52,13 @@ let package = Package(
 
         .target(
             name: "TidemarkTestSupport", dependencies: ["TidemarkPostgres"], path: "Tests/TidemarkTestSupport"),
-        .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore"]),
+        .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore", "TidemarkTestSupport"]),
+        .testTarget(
+            name: "TidemarkPipelineTests",
+            dependencies: [
+                "TidemarkCore", "TidemarkPipeline", "TidemarkTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(
             name: "TidemarkEndToEndTests",
             dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkTestSupport", "tidemark"]),

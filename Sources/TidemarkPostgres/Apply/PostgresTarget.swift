@@ -72,15 +72,19 @@ package final class PostgresTarget: ChangeTarget {
             let first = try nextPage()
             guard order == .paged else { return try apply(window, cursor, StagedWindow(tables), first, nextPage) }
             var pagesRead = 1
+            var atEnd = first == nil
+            // Not asked again once it has said that there are no more.
+            let next = {
+                let page = atEnd ? nil : try nextPage()
+                if page == nil { atEnd = true } else { pagesRead += 1 }
+                return page
+            }
             do {
-                return try apply(window, cursor, PagedWindow(tables), first) {
-                    defer { pagesRead += 1 }
-                    return try nextPage()
-                }
+                return try apply(window, cursor, PagedWindow(tables), first, next)
             } catch let refusal as PageRefusal {
                 guard pagesRead == 1 else { throw refusal.askingForStaging(context) }
                 _ = try? session.run("rollback")
-                return try apply(window, cursor, StagedWindow(tables), first, nextPage)
+                return try apply(window, cursor, StagedWindow(tables), first, next)
             }
         } catch {
             _ = try? session.run("rollback")

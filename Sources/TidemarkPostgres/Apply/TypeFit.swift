@@ -17,12 +17,12 @@ enum TypeFit {
             return to.modifiers.isEmpty || !from.modifiers.isEmpty && from.modifiers[0] <= to.modifiers[0]
         case ("numeric", "numeric"):
             return holdsNumeric(to, from)
-        case (let name, to.name) where Self.withPrecision.contains(name):
+        case (to.name, _) where Self.withPrecision.contains(to.name):
             // Without a modifier the precision is 6.
             return (from.modifiers.first ?? 6) <= (to.modifiers.first ?? 6)
-        case (let name, to.name):
+        case (to.name, _):
             // Types of the user's and of extensions go by name; their schema may be another.
-            return from.isQualified && to.isQualified && !name.isEmpty && from.modifiers == to.modifiers
+            return from.isQualified && to.isQualified && from.modifiers == to.modifiers
         default:
             return false
         }

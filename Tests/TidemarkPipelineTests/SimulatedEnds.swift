@@ -1,0 +1,154 @@
+import Synchronization
+import TidemarkCore
+
+/// The source side of a simulated world.
+final class SimulatedSource: ChangeSource {
+    private let world: SimulatedWorld
+    init(_ world: SimulatedWorld) { self.world = world }
+
+    func identity() throws -> String { "simulated" }
+
+    func capturedTables() throws -> [CapturedTable] {
+        [
+            CapturedTable(
+                capture: 1, name: TableName(schema: nil, name: "keyed"),
+                columns: [CapturedColumn(name: "id", type: "integer"), CapturedColumn(name: "v", type: "integer")],
+                keyColumns: ["id"], encoding: .typedText),
+            CapturedTable(
+                capture: 2, name: TableName(schema: nil, name: "keyless"),
+                columns: [CapturedColumn(name: "v", type: "integer")], keyColumns: [], encoding: .typedText),
+        ]
+    }
+
+    func windows(after cursor: Cursor) throws -> [Window] {
+        try world.inner.withLock { inner in
+            try inner.mayFail("looking")
+            guard case .transactions(let start) = cursor.snapshot, inner.ticks.contains(cursor.witness) else {
+                inner.violations.append("the cursor names no tick of the source")
+                return []
+            }
+            var ends: [TransactionSnapshot] = []
+            for _ in 0..<Int.random(in: 1...3, using: &inner.random) {
+                if inner.stepsLeft > 0 { inner.live() }
+                ends.append(inner.snapshot)
+            }
+            inner.stepsLeft -= 1
+            // The simulation ends as a stop does: from outside, between two windows.
+            if inner.stepsLeft < 0, inner.faultsPerMille > 0 {
+                throw TidemarkError("the simulated time is over", why: "", remedy: "")
+            }
+            let witness = "tick-\(inner.ticks.count)"
+            inner.ticks.insert(witness)
+            try inner.mayFail("after the tick")
+            var from = start
+            return ends.filter { $0 != start }.map { end in
+                defer { from = end }
+                return Window(start: .transactions(from), end: .transactions(end), witness: witness, afterID: 0)
+            }
+        }
+    }
+
+    func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
+        guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
+        let rows = world.inner.withLock { inner in
+            let committed = Set(inner.committed.map(\.xid))
+            return inner.log.filter { committed.contains($0.xid) && end.sees($0.xid) && !start.sees($0.xid) }
+        }
+        var page = ChangePage()
+        for row in rows {
+            page.append(row)
+            if page.changes.count == 3 {
+                try world.inner.withLock { try $0.mayFail("reading") }
+                try receive(page)
+                page = ChangePage()
+            }
+        }
+        if !page.changes.isEmpty { try receive(page) }
+    }
+
+    func confirm(_ cursor: Cursor, of pipeline: String) throws {
+        try world.inner.withLock { try $0.mayFail("confirming") }
+    }
+}
+
+extension ChangePage {
+    mutating func append(_ entry: SimulatedWorld.Entry) {
+        let (key, image) = (entry.key.map { Array($0.utf8) }, entry.image.map { Array($0.utf8) })
+        (key ?? []).withUnsafeBytes { keyBytes in
+            (image ?? []).withUnsafeBytes { imageBytes in
+                append(
+                    id: entry.id, capture: entry.capture, operation: entry.operation,
+                    key: key == nil ? nil : keyBytes, image: image == nil ? nil : imageBytes)
+            }
+        }
+    }
+}
+
+/// The target side: what is not committed is lost with the connection.
+final class SimulatedTarget: ChangeTarget {
+    private let world: SimulatedWorld
+    init(_ world: SimulatedWorld) { self.world = world }
+
+    func takeOver(worker: String) throws -> Cursor {
+        try world.inner.withLock { inner in
+            try inner.mayFail("taking over")
+            inner.cursor.epoch += 1
+            return inner.cursor
+        }
+    }
+
+    func apply(
+        _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
+        nextPage: () throws -> ChangePage?
+    ) throws -> Cursor {
+        var state = world.targetState
+        var gone: [String] = []
+        var moved = cursor
+        (moved.snapshot, moved.witness) = (window.end, window.witness)
+        while let page = try nextPage() {
+            try world.inner.withLock { try $0.mayFail("applying a page") }
+            try apply(page, to: &state, gone: &gone)
+            moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)
+        }
+        for image in gone { state.add(-1, of: image) }
+        return try commit(state, moved, from: cursor)
+    }
+
+    private func apply(_ page: ChangePage, to state: inout SimulatedWorld.State, gone: inout [String]) throws {
+        func text(_ range: Range<Int>?) -> String { range.map { String(decoding: page.bytes[$0], as: UTF8.self) } ?? "" }
+        for table in try PagePlan(coalescing: page, keysCompareByText: { _ in true }).tables {
+            for index in table.wholeRowInsertions { state.add(1, of: text(page.changes[index].image)) }
+            gone += table.wholeRowDeletions.map { text(page.changes[$0].image) }
+            for index in table.keyedChanges {
+                let change = page.changes[index]
+                state.keyed[text(change.key)] = change.operation == .delete ? nil : text(change.image)
+            }
+        }
+    }
+
+    /// Before it, the connection dies and nothing has happened; in it, everything has and nobody knows.
+    private func commit(_ state: SimulatedWorld.State, _ moved: Cursor, from cursor: Cursor) throws -> Cursor {
+        try world.inner.withLock { inner in
+            try inner.mayFail("before COMMIT")
+            guard inner.cursor == cursor else {
+                throw TidemarkError("another worker has taken the pipeline over", why: "", remedy: "")
+            }
+            inner.target = state
+            if world.movesCursorApart { try inner.mayFail("between rows and cursor") }
+            inner.cursor = moved
+            inner.commits += 1
+            inner.checkTarget()
+            try inner.mayFail("in COMMIT, after it took effect")
+            return moved
+        }
+    }
+}
+
+extension SimulatedWorld.Inner {
+    /// Invariant 2: the target is a state that the source really had, the one that the cursor names.
+    mutating func checkTarget() {
+        guard case .transactions(let snapshot) = cursor.snapshot else { return }
+        let seen = committed.filter { snapshot.sees($0.xid) }.map(\.entries)
+        if SimulatedWorld.state(seen) != target { violations.append("the target is no state of the source at \(snapshot)") }
+    }
+}
