@@ -60,6 +60,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
+            name: "TidemarkConformanceTests",
+            dependencies: [
+                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "TidemarkApp",
+                "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
             name: "TidemarkEndToEndTests",
             dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkTestSupport", "tidemark"]),
         .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL"]),

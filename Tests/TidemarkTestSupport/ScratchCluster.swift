@@ -23,7 +23,7 @@ package final class ScratchCluster: Sendable {
             listen_addresses = ''
             fsync = off
             max_prepared_transactions = 10
-            max_connections = 60
+            max_connections = 400
             C
             # Process knows its child's end by an inherited descriptor, which the server must not keep open.
             for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null || true; done
