@@ -67,7 +67,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "TidemarkEndToEndTests",
-            dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkTestSupport", "tidemark"]),
+            dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport", "tidemark"]),
         .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL"]),
         .testTarget(
             name: "TidemarkPostgresTests",

@@ -8,6 +8,8 @@ import TidemarkTestSupport
 private struct SimulatedSource {
     private(set) var log: [(id: Int64, xid: UInt64)] = []
     private(set) var ticks: [Tick] = []
+    /// The worker's ticks: their own xid, and the last id drawn before it.
+    private(set) var floors: [(xid: UInt64, lowID: Int64)] = []
     private var open: [UInt64] = []
     private var aborted: Set<UInt64> = []
     private var nextXID: UInt64 = 100
@@ -41,6 +43,12 @@ private struct SimulatedSource {
             guard let xid = open.randomElement(using: &random) else { return }
             log.append((lastID + 1, xid))
         }
+    }
+
+    mutating func tickOfWorker() {
+        floors.append((nextXID, lastID))
+        nextXID += 1
+        ended = nextXID
     }
 
     func window(from a: TransactionSnapshot, to b: TransactionSnapshot) -> [Int64] {
@@ -87,5 +95,29 @@ struct WindowProperties {
         let end = try #require(TransactionSnapshot("160:160:"))
         let ends = WindowCut.ends(from: start, startID: 0, to: end, ticks: ticks, changesMax: 10_000)
         #expect(ends.map(\.xmax) == [110, 120, 130, 140, 150, 160])
+    }
+
+    @Test("no change of a window lies at or below the floor that the worker's ticks give", arguments: 0..<200)
+    func floor(seed: Int) {
+        var random = SeededRandom(seed: UInt64(seed))
+        var source = SimulatedSource()
+        var snapshots = [source.snapshot]
+        for _ in 0..<300 {
+            source.step(&random)
+            if Int.random(in: 0..<8, using: &random) == 0 { source.tickOfWorker() }
+            if Int.random(in: 0..<4, using: &random) == 0 { snapshots.append(source.snapshot) }
+        }
+        var windows = 0
+        for start in snapshots.indices {
+            for end in snapshots.indices[start...] {
+                let (a, b) = (snapshots[start], snapshots[end])
+                let oldest = a.oldestUnseen(endedIn: b)
+                let floor = source.floors.filter { $0.xid < oldest }.map(\.lowID).max() ?? 0
+                guard let lowest = source.window(from: a, to: b).min() else { continue }
+                #expect(floor < lowest)
+                windows += floor > 0 ? 1 : 0
+            }
+        }
+        #expect(windows > 0)
     }
 }

@@ -11,16 +11,19 @@ struct Replica {
     let onSource: PostgresSession
     let onTarget: PostgresSession
 
-    /// - Parameter schema: runs on both sides before capture is set up.
-    init(_ schema: String) throws {
-        source = try ScratchCluster.shared.database("source")
-        target = try ScratchCluster.shared.database("target")
-        onSource = try PostgresSession(source)
-        onTarget = try PostgresSession(target)
+    /// - Parameter schema: runs on both sides before capture is set up; without one it is not.
+    init(
+        _ schema: String, source: ScratchCluster = .shared, target: ScratchCluster = .shared
+    ) throws {
+        self.source = try source.database("source")
+        self.target = try target.database("target")
+        onSource = try PostgresSession(self.source)
+        onTarget = try PostgresSession(self.target)
         for session in [onSource, onTarget] {
             try session.run("set search_path = public; set session_replication_role = origin")
-            try session.run(schema)
+            if !schema.isEmpty { try session.run(schema) }
         }
+        guard !schema.isEmpty else { return }
         let setup = tidemark("setup")
         #expect(setup.status == 0, "\(setup.output)")
     }
@@ -45,6 +48,17 @@ struct Replica {
         try session.query("select coalesce(string_agg(r::text, e'\\n' order by r::text), '') from \(table) r")[0, 0] ?? ""
     }
 
+    /// Looks again until it is so, for half a minute at most.
+    func wait(_ isSo: () throws -> Bool) throws {
+        let deadline = Date().addingTimeInterval(30)
+        while try !isSo() {
+            guard Date() < deadline else {
+                Issue.record("it did not come about in 30 s")
+                return
+            }
+        }
+    }
+
     func expectEqual(_ tables: String...) throws {
         // Sessions of their own: a test may have changed how the others write values.
         let (sourceReader, targetReader) = (try PostgresSession(source), try PostgresSession(target))
@@ -52,5 +66,13 @@ struct Replica {
         for table in tables {
             #expect(try Self.rows(table, targetReader) == Self.rows(table, sourceReader), "table \(table)")
         }
+    }
+}
+
+extension PostgresSession {
+    /// A session that looks into one schema.
+    convenience init(_ url: String, schema: String) throws {
+        try self.init(url)
+        try run("set search_path = \(schema)")
     }
 }

@@ -1,23 +1,24 @@
 import Foundation
+import Synchronization
 import TidemarkPostgres
 
 /// A PostgreSQL server of the tests' own: made with initdb as an unprivileged user, on a Unix socket
-/// in a new directory, stopped when the tests end.
+/// in a new directory, stopped and removed when the tests end.
 package final class ScratchCluster: Sendable {
+    /// For every test that only needs databases. A test that stops its server makes one of its own.
     package static let shared = ScratchCluster()
 
     package let directory: String
-    private let counter = Counter()
+    private let databases = Mutex(0)
 
-    private init() {
+    package init() {
         directory = FileManager.default.temporaryDirectory.path + "/tidemark-test-\(UUID().uuidString.prefix(8))"
-        let binaries = Self.binaries()
-        let script = """
-            set -e
+        RunningClusters.add(directory)
+        shell(
+            """
             mkdir -m 700 '\(directory)'
             [ $(id -u) -ne 0 ] || chown postgres '\(directory)'
-            as() { if [ $(id -u) -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-            as \(binaries)/initdb -D '\(directory)/data' -A trust -U postgres --no-sync >/dev/null
+            as \(Self.binaries())/initdb -D '\(directory)/data' -A trust -U postgres --no-sync >/dev/null
             cat >> '\(directory)/data/postgresql.conf' <<'C'
             unix_socket_directories = '\(directory)'
             listen_addresses = ''
@@ -25,26 +26,25 @@ package final class ScratchCluster: Sendable {
             max_prepared_transactions = 10
             max_connections = 400
             C
-            # Process knows its child's end by an inherited descriptor, which the server must not keep open.
-            for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null || true; done
-            as \(binaries)/pg_ctl -D '\(directory)/data' -l '\(directory)/log' -w start >/dev/null
-            """
-        let started = Shell.run("/bin/bash", ["-c", script])
-        precondition(started.status == 0, "the test server did not start: \(started.output)")
-        atexit {
-            let directory = ScratchCluster.shared.directory
-            _ = Shell.run(
-                "/bin/bash",
-                [
-                    "-c",
-                    """
-                    as() { if [ $(id -u) -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-                    as \(ScratchCluster.binaries())/pg_ctl -D '\(directory)/data' -m immediate stop; rm -rf '\(directory)'
-                    """,
-                ])
-        }
+            """)
+        start()
     }
 
+    package func start() {
+        shell(
+            """
+            # Process knows its child's end by an inherited descriptor, which the server must not keep open.
+            for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null || true; done
+            as \(Self.binaries())/pg_ctl -D '\(directory)/data' -l '\(directory)/log' -w start >/dev/null
+            """)
+    }
+
+    /// Stops the server as a crash does, without a last checkpoint.
+    package func crash() {
+        shell("as \(Self.binaries())/pg_ctl -D '\(directory)/data' -m immediate -w stop >/dev/null")
+    }
+
+    /// The programs of the newest server that is installed.
     package static func binaries() -> String {
         let found = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
         let newest = found.compactMap { Int($0) }.max() ?? 15
@@ -57,15 +57,39 @@ package final class ScratchCluster: Sendable {
 
     /// Makes a new, empty database and returns its connection string.
     package func database(_ purpose: String) throws -> String {
-        let name = "\(purpose)_\(counter.next())"
+        let name = "\(purpose)_\(databases.withLock { $0 += 1; return $0 })"
         try PostgresSession(url("postgres")).run("create database \(name)")
         return url(name)
     }
+
+    private func shell(_ script: String) {
+        let result = Shell.run("/bin/bash", ["-c", "set -e\n\(Shell.asPostgres)\n\(script)"])
+        precondition(result.status == 0, "the test server cannot be started or stopped: \(result.output)")
+    }
 }
 
-private final class Counter: @unchecked Sendable {
-    // @unchecked: `value` is read and written under `lock`.
-    private let lock = NSLock()
-    private var value = 0
-    func next() -> Int { lock.withLock { value += 1; return value } }
+/// Stops every server at the end of the process, also of a failed one.
+private enum RunningClusters {
+    private static let directories = Mutex<[String]>([])
+
+    static func add(_ directory: String) {
+        directories.withLock { known in
+            if known.isEmpty { atexit { RunningClusters.stopAll() } }
+            known.append(directory)
+        }
+    }
+
+    private static func stopAll() {
+        for directory in directories.withLock({ $0 }) {
+            _ = Shell.run(
+                "/bin/bash",
+                [
+                    "-c",
+                    """
+                    \(Shell.asPostgres)
+                    as \(ScratchCluster.binaries())/pg_ctl -D '\(directory)/data' -m immediate -w stop; rm -rf '\(directory)'
+                    """,
+                ])
+        }
+    }
 }

@@ -71,6 +71,9 @@ create table if not exists tidemark.tick (
     written_at timestamptz not null default pg_catalog.clock_timestamp()
 );
 
+-- Only the worker's ticks have it: transactions with a higher xid than the tick's have ids above it.
+alter table tidemark.tick add column if not exists low_id bigint;
+
 create table if not exists tidemark.pipeline (
     name text primary key,
     snapshot pg_snapshot,

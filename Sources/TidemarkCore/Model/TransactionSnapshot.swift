@@ -53,6 +53,12 @@ package struct TransactionSnapshot: Hashable, Sendable {
         xmax <= later.xmax && !later.inProgress.contains(where: sees)
     }
 
+    /// The lowest transaction id that this snapshot does not see and that `later` may: with ids of
+    /// changes drawn after a transaction's own id, where reading the window has to begin.
+    package func oldestUnseen(endedIn later: TransactionSnapshot) -> UInt64 {
+        inProgress.first(where: later.sees) ?? xmax
+    }
+
     /// The same moment with one transaction counted as still in progress.
     ///
     /// A tick that a capture trigger writes holds `pg_current_snapshot()`, which never lists the

@@ -44,8 +44,8 @@ package final class PostgresSourceAdministration: SourceAdministration {
             let id = Int64(lastID[0, 0] ?? "") ?? 0
             let tick = try session.query(
                 """
-                insert into tidemark.tick (snapshot, xid, last_id)
-                values (pg_current_snapshot(), pg_current_xact_id(), $1) returning snapshot, token
+                insert into tidemark.tick (snapshot, xid, last_id, low_id)
+                values (pg_current_snapshot(), pg_current_xact_id(), $1, $1) returning snapshot, token
                 """, [.text(String(id))])
             return Cursor(
                 source: try SourceIdentity.read(in: session),

@@ -4,8 +4,10 @@ package import TidemarkCore
 package final class PostgresSource: ChangeSource {
     let session: PostgresSession
     let limits: ReadLimits
-    /// What the last look found where there was nothing: if it looks the same, there still is nothing.
-    private var idle: (lastID: Int64, start: TransactionSnapshot)?
+    /// What the last look found where there was nothing to apply after `start`.
+    private var idle: (start: TransactionSnapshot, lastID: Int64, now: TransactionSnapshot)?
+    /// How far the windows of one tick have been read: below `firstID` nothing is left up to `end`.
+    private var progress: (tick: WrittenTick, firstID: Int64)?
     private var pruner = LogPruner()
 
     package init(_ url: String, limits: ReadLimits = ReadLimits()) throws {
@@ -34,25 +36,31 @@ package final class PostgresSource: ChangeSource {
                 remedy: "Point --source at the database that the pipeline was set up for.")
         }
         return try reporting("the change log cannot be read") {
-            let (lastID, now) = try look()
-            if let idle, idle.lastID == lastID, idle.start == start, !start.inProgress.contains(where: now.sees) {
+            let lastID = try lastDrawnID()
+            let now = try TransactionSnapshot.parsed(try session.query("select pg_current_snapshot()")[0, 0])
+            // No id was drawn and nobody ended who was open then: there still is nothing.
+            if let idle, idle.start == start, idle.lastID == lastID, !idle.now.inProgress.contains(where: now.sees) {
                 return []
             }
             let lowest = try lowestID(notSeenBy: start, endedIn: now)
-            guard try holdsChanges(above: lowest, from: start, to: now) else {
-                idle = (lastID, start)
+            guard let first = try firstID(above: lowest, notSeenBy: start, seenBy: now) else {
+                idle = (start, lastID, now)
                 return []
             }
             let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor)
-            return try cut(from: start, to: tick, above: lowest)
+            // Between the look and the tick a transaction may have ended that was open at `start`.
+            let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
+            progress = (tick, floor + 1)
+            return try cut(from: start, to: tick, above: floor, first: first)
         }
     }
 
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         // COPY takes no parameters: the values are numbers and snapshots that were parsed here.
+        let afterID = try reporting("the change log cannot be read") { try advance(to: window) }
         let query = """
             select id, capture, operation, key, image from tidemark.data_changes
-            where id > \(window.afterID)
+            where id > \(afterID)
               and pg_visible_in_snapshot(xid, '\(window.end)'::pg_snapshot)
               and not pg_visible_in_snapshot(xid, '\(window.start)'::pg_snapshot)
               and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
@@ -78,45 +86,59 @@ package final class PostgresSource: ChangeSource {
         }
     }
 
-    /// One round trip: the last id drawn, read before the snapshot is taken, and that snapshot.
-    private func look() throws -> (lastID: Int64, now: TransactionSnapshot) {
+    private func lastDrawnID() throws -> Int64 {
         let rows = try session.query(
-            """
-            select case when is_called then last_value else last_value - 1 end, pg_current_snapshot()
-            from tidemark.data_changes_id_seq
-            """)
-        return (Int64(rows[0, 0] ?? "") ?? 0, try TransactionSnapshot.parsed(rows[0, 1]))
-    }
-
-    private func holdsChanges(above id: Int64, from start: TransactionSnapshot, to end: TransactionSnapshot) throws -> Bool {
-        try session.query(
-            """
-            select exists (select from tidemark.data_changes where id > $1
-                and pg_visible_in_snapshot(xid, $2::pg_snapshot) and not pg_visible_in_snapshot(xid, $3::pg_snapshot))
-            """,
-            [.text(String(id)), .text(end.description), .text(start.description)])[0, 0] == "t"
-    }
-
-    /// An id below every change that `start` does not see and `end` does: the ids of a transaction
-    /// are drawn after its xid, and a tick's `last_id` before its snapshot.
-    private func lowestID(notSeenBy start: TransactionSnapshot, endedIn end: TransactionSnapshot) throws -> Int64 {
-        let oldest = start.inProgress.first(where: end.sees) ?? start.xmax
-        let rows = try session.query(
-            "select coalesce(max(last_id), 0) from tidemark.tick where pg_snapshot_xmax(snapshot)::text::numeric <= $1",
-            [.text(String(oldest))])
+            "select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
         return Int64(rows[0, 0] ?? "") ?? 0
     }
 
-    private func cut(from start: TransactionSnapshot, to tick: WrittenTick, above lowest: Int64) throws -> [Window] {
+    /// An id below every change of a transaction that `start` does not see and `end` does.
+    ///
+    /// A transaction draws its xid before its ids, and the worker's tick draws its xid after it has
+    /// read the last id: so every transaction with a higher xid than the tick's has higher ids. The
+    /// xmax of a snapshot says nothing of the kind: it is one above the last that *ended*, and
+    /// transactions beyond it may run and have drawn ids already.
+    private func lowestID(notSeenBy start: TransactionSnapshot, endedIn end: TransactionSnapshot) throws -> Int64 {
+        let oldest = start.oldestUnseen(endedIn: end)
+        let rows = try session.query(
+            "select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < $1", [.text(String(oldest))])
+        return Int64(rows[0, 0] ?? "") ?? 0
+    }
+
+    private func firstID(
+        above id: Int64, notSeenBy start: TransactionSnapshot, seenBy end: TransactionSnapshot
+    ) throws -> Int64? {
+        let rows = try session.query(
+            """
+            select id from tidemark.data_changes where id > $1
+                and pg_visible_in_snapshot(xid, $2::pg_snapshot) and not pg_visible_in_snapshot(xid, $3::pg_snapshot)
+            order by id limit 1
+            """,
+            [.text(String(id)), .text(end.description), .text(start.description)])
+        return rows[0, 0].flatMap { Int64($0) }
+    }
+
+    /// Where reading a window may begin. Of the windows of one tick, a later one may hold a lower id
+    /// than an earlier one (a straggler), but what none of the rest needs is not read again.
+    private func advance(to window: Window) throws -> Int64 {
+        guard let known = progress, known.tick.token == window.witness,
+            case .transactions(let start) = window.start
+        else { return window.afterID }
+        let first = try firstID(above: known.firstID - 1, notSeenBy: start, seenBy: known.tick.snapshot)
+        progress?.firstID = max(first ?? known.firstID, known.firstID)
+        return max(window.afterID, (progress?.firstID ?? 0) - 1)
+    }
+
+    private func cut(
+        from start: TransactionSnapshot, to tick: WrittenTick, above lowest: Int64, first: Int64
+    ) throws -> [Window] {
         let ends = WindowCut.ends(
-            from: start, startID: lowest, to: tick.snapshot, ticks: try ticks(above: lowest),
+            from: start, startID: first, to: tick.snapshot, ticks: try ticks(above: lowest),
             changesMax: limits.windowChangesMax)
         var from = start
-        return try ends.map { next in
+        return ends.map { next in
             defer { from = next }
-            return Window(
-                start: .transactions(from), end: .transactions(next), witness: tick.token,
-                afterID: try lowestID(notSeenBy: from, endedIn: next))
+            return Window(start: .transactions(from), end: .transactions(next), witness: tick.token, afterID: lowest)
         }
     }
 

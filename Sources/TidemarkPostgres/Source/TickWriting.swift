@@ -10,6 +10,8 @@ struct WrittenTick {
 struct TickWriting {
     let session: PostgresSession
 
+    /// - Parameter lastID: the last id drawn, read before this is called.
+    ///
     /// In one transaction: takes the snapshot, proves that the source still has what the cursor saw,
     /// and that capture is what setup made of it.
     ///
@@ -31,8 +33,8 @@ struct TickWriting {
     private func insert(lastID: Int64, after cursor: Cursor) throws -> WrittenTick {
         let rows = try session.query(
             """
-            insert into tidemark.tick (token, snapshot, xid, last_id, written_at)
-            values (gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, clock_timestamp())
+            insert into tidemark.tick (token, snapshot, xid, last_id, low_id, written_at)
+            values (gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, clock_timestamp())
             returning token, snapshot, exists (select from tidemark.tick where token = $2::uuid)
             """,
             [.text(String(lastID)), .text(cursor.witness)])

@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+import TidemarkPostgres
+import TidemarkSQLite
+import TidemarkTestSupport
+
+/// The built binary, as a person types it.
+@Suite("Command line")
+struct CommandLineTests {
+    private static func tidemark(
+        _ arguments: String..., environment: [String: String] = [:]
+    ) -> (status: Int32, output: String) {
+        Shell.run(Replica.binary, arguments, environment: environment)
+    }
+
+    /// Two SQLite files with a table each.
+    private static func files() throws -> (source: String, target: String) {
+        let base = FileManager.default.temporaryDirectory.path + "/tidemark-cli-\(UUID().uuidString)"
+        for side in ["source", "target"] {
+            try SQLiteDatabase(path: "\(base)-\(side).db", mode: .create)
+                .execute("PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+        }
+        return ("\(base)-source.db", "\(base)-target.db")
+    }
+
+    @Test("every command has help with an example", arguments: ["setup", "run", "status", "check", "teardown"])
+    func help(command: String) {
+        let help = Self.tidemark(command, "--help")
+        #expect(help.status == 0)
+        #expect(help.output.contains("EXAMPLE") && help.output.contains("tidemark \(command)"))
+        for option in ["--source", "--target", "--pipeline", "--table", "--exclude", "--config", "--json"] {
+            #expect(help.output.contains(option), "\(option)")
+        }
+    }
+
+    @Test("completions for every shell", arguments: ["bash", "zsh", "fish"])
+    func completions(shell: String) {
+        let script = Self.tidemark("--generate-completion-script", shell)
+        #expect(script.status == 0 && script.output.contains("teardown"))
+    }
+
+    @Test(
+        "wrong usage is status 64, with a sentence that names what is wrong",
+        arguments: [
+            (["run"], "--source"), (["run", "--source", "sqlite:/a"], "--target"),
+            (["run", "--source", "mysql://h/d", "--target", "sqlite:/a"], "address of the source"),
+            (["run", "--source", "sqlite:/a", "--target", "sqlite:/a"], "same database"),
+            (["setup", "--source", "sqlite:/a", "--target", "sqlite:/b", "--capture", "magic"], "magic"),
+            (["fly"], "fly"), (["run", "--config", "/nonexistent.yaml"], "/nonexistent.yaml"),
+        ])
+    func usage(arguments: [String], expected: String) {
+        let result = Shell.run(Replica.binary, arguments)
+        #expect(result.status == 64, "\(result.output)")
+        #expect(result.output.contains(expected), "\(result.output)")
+    }
+
+    @Test("a configuration that is not understood is named by file and line")
+    func brokenConfiguration() throws {
+        let file = FileManager.default.temporaryDirectory.path + "/tidemark-\(UUID().uuidString).yaml"
+        for (text, expected) in [
+            ("pipelines:\n  main:\n    sorce: sqlite:/a\n", ":3: “sorce” is not known"),
+            ("pipelines:\n  main:\n    source: [1\n", "is no YAML"),
+            ("tables: []\n", "“tables” is not known"),
+            ("pipelines:\n  main:\n    require-key: maybe\n", "has to be true or false"),
+        ] {
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            let result = Self.tidemark("status", "--config", file)
+            #expect(result.status == 64 && result.output.contains(expected), "\(result.output)")
+        }
+    }
+
+    @Test("flags win over the environment, and that over the file")
+    func precedence() throws {
+        let (source, target) = try Self.files()
+        let file = target + ".yaml"
+        try "pipelines:\n  shop:\n    source: sqlite:/wrong\n    target: sqlite:\(target)\n    tables: t\n".write(
+            toFile: file, atomically: true, encoding: .utf8)
+        let byFile = Self.tidemark("setup", "--config", file)
+        #expect(byFile.status == 1 && byFile.output.contains("/wrong"))
+        let byEnvironment = Self.tidemark("setup", "--config", file, environment: ["TIDEMARK_SOURCE": "sqlite:\(source)"])
+        #expect(byEnvironment.status == 0, "\(byEnvironment.output)")
+        let byFlag = Self.tidemark(
+            "status", "--config", file, "--source", "sqlite:\(source)", environment: ["TIDEMARK_SOURCE": "sqlite:/wrong"])
+        #expect(byFlag.status == 0 && byFlag.output.contains("pipeline shop: current"), "\(byFlag.output)")
+    }
+
+    @Test("status says well, behind and why, for people and as JSON")
+    func status() throws {
+        let (source, target) = try Self.files()
+        let both = ["--source", "sqlite:\(source)", "--target", "sqlite:\(target)"]
+        #expect(Shell.run(Replica.binary, ["status"] + both).status == 1)
+        #expect(Shell.run(Replica.binary, ["setup"] + both).status == 0)
+        try SQLiteDatabase(path: source, mode: .readWrite).execute("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+        let waiting = Shell.run(Replica.binary, ["status", "--json"] + both)
+        let report = try #require(
+            try JSONSerialization.jsonObject(with: Data(waiting.output.utf8)) as? [[String: Any]])
+        #expect(report.first?["pendingChanges"] as? Int == 2)
+        #expect(report.first?["sourceID"] as? Int == 2)
+        #expect(Shell.run(Replica.binary, ["run", "--once"] + both).status == 0)
+        let well = Shell.run(Replica.binary, ["status"] + both)
+        #expect(well.status == 0 && well.output.contains("pipeline main: current"), "\(well.output)")
+    }
+
+    @Test("check: status 2 and a remedy for each finding, 0 where there is none")
+    func check() throws {
+        let (source, target) = try Self.files()
+        let both = ["--source", "sqlite:\(source)", "--target", "sqlite:\(target)"]
+        let clean = Shell.run(Replica.binary, ["check"] + both)
+        #expect(clean.status == 0, "\(clean.output)")
+        try SQLiteDatabase(path: source, mode: .readWrite).execute("CREATE TABLE keyless (a)")
+        let found = Shell.run(Replica.binary, ["check", "--require-key"] + both)
+        #expect(found.status == 2)
+        #expect(found.output.contains("keyless") && found.output.contains("problem:"), "\(found.output)")
+    }
+
+    @Test("no secret appears in an error or in status")
+    func secrets() {
+        let url = "postgresql://app:hunter2@/none?host=/nonexistent&password=hunter3"
+        for command in ["setup", "run", "status", "check", "teardown"] {
+            let result = Shell.run(
+                Replica.binary, [command, "--source", url, "--target", "sqlite:/nonexistent"] + (command == "run" ? ["--once"] : []))
+            #expect(result.status == 1, "\(command): \(result.output)")
+            #expect(!result.output.contains("hunter"), "\(command): \(result.output)")
+        }
+    }
+}

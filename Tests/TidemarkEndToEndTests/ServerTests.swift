@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+import TidemarkPostgres
+import TidemarkTestSupport
+
+/// Real servers under load, and without mercy.
+@Suite("Servers", .serialized)
+struct ServerTests {
+    private static let account = "create table account (id int primary key, balance int not null)"
+
+    @Test("the worker survives a crash of either server, says so once, and goes on")
+    func crashes() throws {
+        let (sourceServer, targetServer) = (ScratchCluster(), ScratchCluster())
+        let replica = try Replica(Self.account, source: sourceServer, target: targetServer)
+        let log = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString).log")
+        let worker = try Shell.start(
+            Replica.binary, ["run", "--source", replica.source, "--target", replica.target], log: log)
+        defer { worker.terminate() }
+        for (round, server) in [targetServer, sourceServer, targetServer].enumerated() {
+            server.crash()
+            if server === targetServer {
+                try PostgresSession(replica.source).run("insert into public.account values (\(round), 1)")
+            }
+            server.start()
+            try PostgresSession(replica.source).run("insert into public.account values (\(round + 100), 1)")
+            try replica.wait { try Replica.rows("account", PostgresSession(replica.target, schema: "public")).contains("(\(round + 100),1)") }
+        }
+        worker.terminate()
+        worker.waitUntilExit()
+        #expect(worker.terminationStatus == 0)
+        try replica.expectEqual("account")
+        let lines = try String(contentsOf: log, encoding: .utf8)
+        #expect(lines.components(separatedBy: "trying again until it works").count == 4, "\(lines)")
+        #expect(lines.components(separatedBy: "connected again").count == 4, "\(lines)")
+    }
+
+    @Test("pgbench's TPC-B at full speed beside the worker, then equality")
+    func tpcB() throws {
+        let replica = try Replica("")
+        let pgbench = "\(ScratchCluster.binaries())/pgbench"
+        #expect(Shell.run(pgbench, ["-i", "-q", "-s", "1", replica.source]).status == 0)
+        let copied = Shell.run(
+            "/bin/bash", ["-c", "set -o pipefail; '\(ScratchCluster.binaries())/pg_dump' -d '\(replica.source)' -t 'pgbench_*' | psql -q '\(replica.target)'"])
+        #expect(copied.status == 0, "\(copied.output)")
+        #expect(replica.tidemark("setup").status == 0)
+        let log = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString).log")
+        let worker = try Shell.start(
+            Replica.binary, ["run", "--source", replica.source, "--target", replica.target], log: log)
+        let load = Shell.run(pgbench, ["-n", "-c", "4", "-j", "2", "-t", "1000", replica.source])
+        #expect(load.status == 0, "\(load.output)")
+        worker.terminate()
+        worker.waitUntilExit()
+        #expect(worker.terminationStatus == 0)
+        replica.follow()
+        try replica.expectEqual("pgbench_accounts", "pgbench_tellers", "pgbench_branches", "pgbench_history")
+    }
+
+    @Test("an idle writer, here or in another database of the server, delays nothing but its own changes")
+    func idleWriters() throws {
+        let replica = try Replica(Self.account)
+        let here = try PostgresSession(replica.source)
+        try here.run("begin; insert into public.account values (1, 1)")
+        let elsewhere = try PostgresSession(ScratchCluster.shared.url("postgres"))
+        try elsewhere.run("begin; select pg_current_xact_id()")
+        try replica.onSource.run("insert into account values (2, 2)")
+        replica.follow()
+        #expect(try Replica.rows("account", replica.onTarget) == "(2,2)")
+        let status = replica.tidemark("status")
+        #expect(status.status == 0, "\(status.output)")
+        try here.run("commit")
+        replica.follow()
+        try replica.expectEqual("account")
+        try elsewhere.run("rollback")
+    }
+
+    @Test("A4: a source in recovery is refused, and so is a standby as target")
+    func standby() throws {
+        let primary = ScratchCluster()
+        let replica = try Replica(Self.account, source: primary, target: ScratchCluster.shared)
+        primary.crash()
+        _ = Shell.run("/bin/bash", ["-c", "touch '\(primary.directory)/data/standby.signal'"])
+        primary.start()
+        let refused = replica.tidemark("run", "--once")
+        #expect(refused.status == 1)
+        #expect(refused.output.contains("primary") || refused.output.contains("recovery"), "\(refused.output)")
+        let check = replica.tidemark("check")
+        #expect(check.status != 0 && check.output.contains("standby in recovery"), "\(check.output)")
+    }
+}
