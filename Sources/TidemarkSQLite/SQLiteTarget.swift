@@ -6,8 +6,9 @@ package import TidemarkCore
 /// did is in the log already. Capture triggers hold still as well, so a database that is target and source at once
 /// does not capture what tidemark applies.
 package final class SQLiteTarget: ChangeTarget {
-    private let database: SQLiteDatabase
+    let database: SQLiteDatabase
     private let path: String
+    private let place: FilePlace?
     private let pipeline: String
     private let tables: TargetTables
     private let staging: WindowStaging
@@ -15,6 +16,7 @@ package final class SQLiteTarget: ChangeTarget {
     package init(path: String, pipeline: String) throws {
         self.path = path
         self.pipeline = pipeline
+        place = FilePlace(path)
         let database = try SQLiteFile(path, role: "target").open()
         self.database = database
         tables = TargetTables(database, pipeline: pipeline)
@@ -44,7 +46,8 @@ package final class SQLiteTarget: ChangeTarget {
         _ window: Window, tables captured: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
         nextPage: () throws -> ChangePage?
     ) throws -> Cursor {
-        try saying("a window was not applied", pipeline: pipeline, path: path) {
+        try place?.check(path, role: "target")
+        return try saying("a window was not applied", pipeline: pipeline, path: path) {
             try database.execute("BEGIN IMMEDIATE")
             do {
                 var moved = cursor

@@ -58,7 +58,11 @@ package final class SQLiteTargetAdministration: TargetAdministration {
 
     package func check(_ tables: [SourceTable]) throws -> [Finding] {
         try saying("the target cannot be checked", path: path) {
-            try tables.flatMap { try TargetChecks(database).findings($0) }
+            let names = Dictionary(grouping: tables.map(\.name)) { SQLiteIdentifier.folded($0.name) }
+            let mixed = names.values.filter { $0.count > 1 }.map { same in
+                Finding(TargetTables.sameName(same[0], same[1], pipeline: nil))
+            }
+            return try mixed + tables.flatMap { try TargetChecks(database).findings($0) }
         }
     }
 

@@ -20,7 +20,7 @@ struct ValueMappingTests {
         ("boolean", "true", "integer", "integer|1"),
         ("boolean", "false", "integer", "integer|0"),
         ("real", "'0.1'", "real", "real|0.1"),
-        ("double precision", "0.1::float8 + 0.2", "real", "real|0.30000000000000004"),
+        ("double precision", "0.1::float8 + 0.2", "real", "real|3.00000000000000044408e-01"),
         ("double precision", "'1e308'", "real", "real|1.0e+308"),
         ("double precision", "'infinity'", "real", "real|Inf"),
         ("numeric", "1.500", "text", "text|'1.500'"),

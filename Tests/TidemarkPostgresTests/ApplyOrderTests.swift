@@ -142,7 +142,11 @@ struct ApplyOrderTests {
 
     @Test("B7: whole rows, all insertions before all deletions, whatever the pages; each deletion takes one row")
     func wholeRows() throws {
-        let bench = try ApplyBench("create table w (a int, t text, n numeric); insert into w values (1, 'x', 1.0), (1, 'x', 1.0), (1, 'x', 1.00), (2, null, null)")
+        let bench = try ApplyBench(
+            """
+            create table w (a int, t text, n numeric);
+            insert into w values (1, 'x', 1.0), (1, 'x', 1.0), (1, 'x', 1.00), (2, null, null)
+            """)
         bench.capture(1, "w", ["a", "t", "n"])
         try bench.apply(.paged, [
             [.rowGone(1, #"{"a":3,"t":"late","n":null}"#), .rowGone(1, #"{"a":1,"t":"x","n":1.0}"#)],

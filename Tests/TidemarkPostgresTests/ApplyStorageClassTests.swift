@@ -59,7 +59,7 @@ struct ApplyStorageClassTests {
         ("char(2)", #"{"t":"C3A4C3A4C3A4"}"#), ("bytea", #""abc""#), ("bytea", "1"), ("date", #""2020-01-01 13:45""#), ("date", #""today""#),
         ("date", "1"), ("timestamp", #""2020-01-01 00:00:00+01""#), ("timestamp", #""now""#), ("timestamp(0)", #""2020-01-01 00:00:00.5""#),
         ("timestamptz", #""2020-01-01 00:00:00.1234567""#), ("timestamptz", #""2020-01-01 23:59:60""#), ("time", #""13:45:00+01""#),
-        ("timestamp(0)[]", #""{2020-01-01 00:00:00.5}""#), ("name", #""\#(String(repeating: "x", count: 64))""#), ("interval", #""1.23456789 s""#),
+        ("interval(0)", #""1.5 s""#), ("timestamp(0)[]", #""{2020-01-01 00:00:00.5}""#), ("name", #""\#(String(repeating: "x", count: 64))""#), ("interval", #""1.23456789 s""#),
     ])
     func refused(type: String, value: String) throws {
         let target = try #require(Self.column(type))
@@ -70,7 +70,7 @@ struct ApplyStorageClassTests {
     @Test("numbers and times that are written in full are taken", arguments: [
         ("numeric(3,1)", #""12.5""#), ("numeric(3,1)", "12"), ("numeric(3,1)", "1.25000000000000000000e+01"), ("numeric", #""0.50""#),
         ("timestamp(1)", #""2020-01-01 00:00:00.500""#), ("timestamp", #""2020-01-01""#), ("timestamp", #""0044-03-15 BC""#), ("time", #""24:00:00""#),
-        ("numeric(2,2)", "5.00000000000000000000e-01"), ("numeric", "1.00000000000000000000e-07"), ("int", "-0"),
+        ("numeric(2,2)", "5.00000000000000000000e-01"), ("numeric", "1.00000000000000000000e-07"), ("interval", #""1 day 00:00:01.5""#), ("int", "-0"),
     ])
     func taken(type: String, value: String) throws {
         let target = try #require(Self.column(type))

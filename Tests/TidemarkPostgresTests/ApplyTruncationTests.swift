@@ -45,7 +45,13 @@ struct ApplyTruncationTests {
         bench.capture(1, "r", ["k", "id"], key: ["k", "id"])
         bench.capture(2, "q", ["k", "id"], key: ["k", "id"])
         // The leaves' truncations fall on another page than the root's.
-        try bench.apply(.paged, [[.truncate(1), .truncate(2)], [.truncate(1, leaf: "r1"), .truncate(1, leaf: "r2"), .truncate(2, leaf: "q1"), .up(1, #"{"k":1,"id":9}"#, #"{"k":1,"id":9}"#)]])
+        try bench.apply(.paged, [
+            [.truncate(1), .truncate(2)],
+            [
+                .truncate(1, leaf: "r1"), .truncate(1, leaf: "r2"), .truncate(2, leaf: "q1"),
+                .up(1, #"{"k":1,"id":9}"#, #"{"k":1,"id":9}"#),
+            ],
+        ])
         #expect(try bench.rows("r") == ["(1,9)"])
         #expect(try bench.rows("q") == [])
     }

@@ -102,6 +102,13 @@ final class Replica {
         self.cursor = try target.apply(window, tables: tables, moving: cursor, order: order, nextPage: { next.next() })
     }
 
+    /// Applies pages that were read before.
+    func apply(_ window: Window, pages: [ChangePage], tables: [Int32: CapturedTable]) throws {
+        guard let cursor else { return }
+        var next = pages.makeIterator()
+        self.cursor = try openTarget().apply(window, tables: tables, moving: cursor, order: .paged, nextPage: { next.next() })
+    }
+
     /// Every row of a table, spelled by storage class, with its count.
     static func rows(_ database: SQLiteDatabase, _ table: String) throws -> [String: Int] {
         let columns = try SQLiteCatalog(database).table(table)?.columns.map(\.name) ?? []

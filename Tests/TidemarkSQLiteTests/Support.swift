@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 
 @testable import TidemarkSQLite
@@ -12,6 +13,11 @@ struct SplitMix: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+}
+
+extension SQLiteDatabase {
+    /// Ends an endless recursion of the application's triggers early: SQLite's limit of 1,000 takes seconds to reach.
+    func limitTriggerDepth() { sqlite3_limit(handle, SQLITE_LIMIT_TRIGGER_DEPTH, 25) }
 }
 
 /// The repository's own SQL, found from this file.
@@ -29,9 +35,11 @@ final class Captured {
     private var replayedID: Int64 = 0
     private var keyed: [String: String] = [:]
     private var counts: [String: Int] = [:]
+    private var standingStatement: SQLiteStatement?
 
     init(_ schema: String, before: String = "", after: String = "", guarded: Bool = false) throws {
         database = try SQLiteDatabase(path: ":memory:", mode: .create)
+        database.limitTriggerDepth()
         try database.execute(schema)
         try database.execute(before)
         try database.execute(installSQL())
@@ -65,9 +73,16 @@ final class Captured {
 
     /// Rows that are there.
     func standing() throws -> [String: Int] {
-        let image = SQLiteEncoding.object(table.columns.map(\.name), of: "t")
+        let statement: SQLiteStatement
+        if let known = standingStatement {
+            statement = known
+        } else {
+            statement = try database.prepare("SELECT \(SQLiteEncoding.object(table.columns.map(\.name), of: "t")) FROM t")
+            standingStatement = statement
+        }
         var counts: [String: Int] = [:]
-        for row in try database.rows("SELECT \(image) FROM t") { counts[row[0].string ?? "?", default: 0] += 1 }
+        while try statement.step() { counts[statement.column(0).string ?? "?", default: 0] += 1 }
+        statement.reset()
         return counts
     }
 

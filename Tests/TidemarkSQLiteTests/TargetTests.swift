@@ -146,6 +146,17 @@ import TidemarkCore
         #expect(error.retry == .never && error.table?.name == "t" && error.changeID != nil)
     }
 
+    @Test("invariant 6: whole rows of many columns")
+    func wideRows() throws {
+        let columns = (0..<600).map { "c\($0)" }.joined(separator: ",")
+        let replica = try Replica("CREATE TABLE t (\(columns))")
+        try replica.source.execute("INSERT INTO t (c0, c599) VALUES (1, 'x'), (2, 'y'), (3, NULL)")
+        try replica.replicate()
+        try replica.source.execute("UPDATE t SET c7 = 1; DELETE FROM t WHERE c0 = 2")
+        try replica.replicate()
+        #expect(try replica.isEqual())
+    }
+
     @Test("B7: rows without key that hand on unique values")
     func keylessUnique() throws {
         let replica = try Replica("CREATE TABLE t (a, u UNIQUE)")
@@ -213,6 +224,44 @@ import TidemarkCore
         #expect(try replica.target.rows("SELECT count(*) FROM t") == [[.integer(0)]])
         #expect(try replica.target.rows("SELECT snapshot FROM tidemark_cursor") == [[.string("0")]])
         try replica.replicate()
+        #expect(try replica.isEqual())
+    }
+
+    @Test("invariant 3: a kill inside a window leaves rows and cursor together", arguments: ["DELETE", "WAL"])
+    func kill(journal: String) throws {
+        let replica = try Replica("CREATE TABLE t (id INTEGER PRIMARY KEY, v)")
+        replica.limits.pageChangesMax = 500
+        try replica.source.execute("INSERT INTO t VALUES (-1, 'before')")
+        try replica.replicate()
+        try replica.target.execute("PRAGMA journal_mode = \(journal)")
+        try replica.source.execute(
+            "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, zeroblob(500) FROM n")
+        let target = try replica.openTarget()
+        // So small that pages reach the file before the commit.
+        try target.database.execute("PRAGMA cache_size = 5")
+        let window = try #require(try replica.windows().first)
+        let source = try replica.openSource()
+        let tables = Dictionary(uniqueKeysWithValues: try source.capturedTables().map { ($0.capture, $0) })
+        var pages: [ChangePage] = []
+        try source.read(window, captures: [1]) { pages.append($0) }
+        let copy = replica.directory.appendingPathComponent("copy.db").path
+        let cursor = try #require(replica.cursor)
+        var given = 0
+        _ = try target.apply(window, tables: tables, moving: cursor, order: .paged) {
+            given += 1
+            if given == 6 {
+                // What a kill leaves behind: the files as they are now.
+                for suffix in ["", "-journal", "-wal"] where FileManager.default.fileExists(atPath: replica.targetPath + suffix) {
+                    try FileManager.default.copyItem(atPath: replica.targetPath + suffix, toPath: copy + suffix)
+                }
+            }
+            return given <= pages.count ? pages[given - 1] : nil
+        }
+        let size = { (path: String) in (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0 }
+        #expect(size(copy) + size(copy + "-wal") > 1_000_000)
+        let killed = try SQLiteDatabase(path: copy, mode: .readWrite)
+        #expect(try killed.rows("SELECT id FROM t") == [[.integer(-1)]])
+        #expect(try killed.rows("SELECT snapshot FROM tidemark_cursor") == [[.string("1")]])
         #expect(try replica.isEqual())
     }
 

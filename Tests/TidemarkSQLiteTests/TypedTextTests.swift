@@ -40,7 +40,7 @@ import TidemarkCore
         ("text", "NUMERIC", #"" 1.5e3 ""#), ("text", "REAL", #"".5""#), ("numeric", "NUMERIC(10,2)", "1.50"), ("numeric", "DECIMAL", "7"),
         ("double precision", "INTEGER", "5"), ("double precision", "NUMERIC", "1e15"), ("double precision", "TEXT", "1.5"),
         ("double precision", "REAL", #""NaN""#), ("double precision", "NUMERIC", "-0"), ("text", "TEXT", #""\ud83d""#),
-        ("integer", "INTEGER", "9223372036854775808"), ("bytea", "BLOB", #""\\x0""#), ("text", "TEXT", "[1]"), ("integer", "", #""1""#),
+        ("integer", "INTEGER", "9223372036854775808"), ("bytea", "BLOB", #""\\x0""#), ("text", "TEXT", "[1]"), ("integer", "", #""x""#),
         ("text", "TEXT", "12"), ("boolean", "", "1"),
     ]
 
@@ -128,5 +128,28 @@ import TidemarkCore
         page.page = ChangePage()
         page.add(.insert, key: nil, image: #"{"id":null,"v":"a","g":"a!"}"#)
         #expect(errorOf { try target.apply(page) }?.why.contains("NULL") == true)
+    }
+
+    @Test("invariant 4: a key column that the target computes still finds the row")
+    func generatedKey() throws {
+        let target = try TypedTarget("CREATE TABLE t (v TEXT, k TEXT NOT NULL AS (v || '!') STORED UNIQUE)")
+        var page = TypedPage(columns: [("v", "text"), ("k", "text")], key: ["k"])
+        page.add(.insert, key: #"{"k":"a!"}"#, image: #"{"v":"a","k":"a!"}"#)
+        page.add(.insert, key: #"{"k":"b!"}"#, image: #"{"v":"b","k":"b!"}"#)
+        try target.apply(page)
+        page.page = ChangePage()
+        page.add(.delete, key: #"{"k":"a!"}"#, image: nil)
+        try target.apply(page)
+        #expect(try target.database.rows("SELECT k FROM t") == [[.string("b!")]])
+    }
+
+    @Test("invariant 7: tables of two schemas are not mixed into one")
+    func twoSchemas() throws {
+        let target = try TypedTarget("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        let one = TypedPage(columns: [("id", "integer")], key: ["id"]).table
+        let other = TypedPage(schema: "audit", columns: [("id", "integer")], key: ["id"]).table
+        let tables = [one, other].map { SourceTable(name: $0.name, columns: $0.columns, keyColumns: ["id"], encoding: .typedText) }
+        let found = try SQLiteTargetAdministration(path: target.replica.targetPath).check(tables)
+        #expect(found.contains { $0.severity == .problem && $0.remedy.contains("--exclude public.t") })
     }
 }

@@ -47,7 +47,7 @@ struct PagedWindow: WindowWork {
             let statements = try tables.statements(table.capture)
             used[table.capture] = statements
             try refusable(statements.captured) {
-                pieces[table.capture] = try PagedTable(table, statements, page, tables.session)
+                pieces[table.capture] = try PagedTable(table, statements, page, tables)
             }
         }
         try truncate(plan, page)
@@ -101,17 +101,17 @@ struct PagedWindow: WindowWork {
 private struct PagedTable {
     let statements: TableStatements
     private let page: ChangePage
-    private let session: PostgresSession
+    private let tables: TargetTables
     private let insertions: [Int]
     private let deletes: [Int]
     private let upserts: [Int]
 
-    init(_ plan: TablePlan, _ statements: TableStatements, _ page: ChangePage, _ session: PostgresSession) throws {
-        (self.statements, self.page, self.session) = (statements, page, session)
+    init(_ plan: TablePlan, _ statements: TableStatements, _ page: ChangePage, _ tables: TargetTables) throws {
+        (self.statements, self.page, self.tables) = (statements, page, tables)
         insertions = plan.wholeRowInsertions
         var changes = plan.keyedChanges
         if !plan.coalesced, changes.count > 1 {
-            let rows = try session.query(statements.paged.latest, [.json(PageArray.keys(changes, of: page))])
+            let rows = try tables.session.query(statements.paged.latest, [.json(PageArray.keys(changes, of: page))])
             changes = (0..<rows.count).compactMap { rows[$0, 0].flatMap { Int($0) }.map { changes[$0 - 1] } }.sorted()
         }
         deletes = changes.filter { page.changes[$0].operation == .delete }
@@ -119,23 +119,27 @@ private struct PagedTable {
     }
 
     func deleteUnreferenced() throws {
-        try run(statements.paged.deletionOfUnreferenced, deletes, PageArray.keys)
-        if statements.target.hasIdentityBesideKey { try run(statements.paged.deletion, upserts, PageArray.keys) }
+        try delete(statements.paged.deletionOfUnreferenced, deletes)
+        if statements.target.hasIdentityBesideKey { try delete(statements.paged.deletion, upserts) }
     }
 
     func upsert() throws {
-        try run(statements.paged.insertion, insertions, PageArray.images)
-        try run(statements.paged.upsert, upserts, PageArray.images)
+        try write(statements.paged.insertion, insertions)
+        try write(statements.paged.upsert, upserts)
     }
 
     func deleteRest() throws {
-        guard statements.target.isReferenced else { return }
-        try run(statements.paged.deletion, deletes, PageArray.keys)
+        if statements.target.isReferenced { try delete(statements.paged.deletion, deletes) }
     }
 
-    private func run(_ sql: String, _ indices: [Int], _ array: ([Int], ChangePage) -> [UInt8]) throws {
+    private func delete(_ sql: String, _ indices: [Int]) throws {
         guard !indices.isEmpty else { return }
-        try session.query(sql, [.json(array(indices, page))])
+        try tables.session.query(sql, [.json(PageArray.keys(indices, of: page))])
+    }
+
+    private func write(_ sql: String, _ indices: [Int]) throws {
+        guard !indices.isEmpty else { return }
+        try tables.prepared.query(sql, [.json(PageArray.images(indices, of: page))])
     }
 }
 
@@ -172,9 +176,10 @@ struct PageRefusal: Error {
     let failure: PostgresFailure?
     let table: CapturedTable?
 
-    /// Refused values, violated constraints, and errors that triggers raised.
+    /// Refused values, violated constraints, rows too large for an index, and what triggers raise, which
+    /// may be anything that the server itself does not say.
     static func isAboutRows(_ failure: PostgresFailure) -> Bool {
-        ["22", "23", "P0"].contains(failure.sqlState.prefix(2)) || failure.sqlState == "55000" || failure.sqlState == "21000"
+        failure.sqlState.hasPrefix("54") || !failure.isTransient && !TargetFault.isAboutServer(failure)
     }
 
     /// What the pipeline gives the window again for. As a whole it may fit; if not, its row is named then.

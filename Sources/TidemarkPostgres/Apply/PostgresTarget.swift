@@ -120,7 +120,7 @@ package final class PostgresTarget: ChangeTarget {
     }
 
     private func move(_ cursor: Cursor, to moved: Cursor) throws {
-        let rows = try session.query(
+        let rows = try tables.prepared.query(
             """
             update tidemark.cursor set snapshot = $2, witness = $3, applied_at = now()
             where pipeline = $1 and snapshot = $4 and witness = $5 and epoch = $6
@@ -141,17 +141,17 @@ package final class PostgresTarget: ChangeTarget {
     /// for. They are locked by now, so nobody can alter them between this look and the commit; a
     /// column that was altered before it could have rounded what it was given.
     private func closeWindow(at lastID: Int64, using used: [TargetTable]) throws {
-        let rows = try session.query(
+        let shapes = Dictionary(used.map { ($0.oid, $0.shape) }, uniquingKeysWith: { shape, _ in shape })
+        let rows = try tables.prepared.query(
             """
             update tidemark.cursor set last_id = $2 where pipeline = $1
-            returning (select string_agg(\(TargetTable.shape(of: "u.name")), ';' order by u.place)
-                       from json_array_elements_text($3) with ordinality u(name, place))
+            returning \(TableShape.expressions(of: "$3::oid[]"))
             """,
             [
                 .text(context.pipeline), .text(String(lastID)),
-                .json(Array(JSONString.array(used.map(\.quotedName)).utf8)),
+                .text("{\(shapes.keys.joined(separator: ","))}"),
             ])
-        guard (rows[0, 0] ?? "") == used.map(\.shape).joined(separator: ";") else {
+        guard (rows[0, 0] ?? "", rows[0, 1] ?? "") == TableShape.joined(Array(shapes.values)) else {
             throw TidemarkError(
                 "a table of the target was altered while a window was applied", pipeline: context.pipeline,
                 why: "its columns are no longer those that were found", remedy: "Nothing to do: the window is applied again.",

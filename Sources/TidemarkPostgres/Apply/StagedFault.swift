@@ -115,7 +115,8 @@ struct StagedFault {
             return fault(failure).error(
                 "the target refused a change", table: target.captured.name, key: rows[0, 1], changeID: rows[0, 0].flatMap { Int64($0) })
         }
-        return fault(failure).error("the target refused a window")
+        let table = order.first { $0.captured.name.name == failure.table }?.captured.name
+        return fault(failure).error("the target refused a window", table: table)
     }
 
     private func fault(_ failure: PostgresFailure) -> TargetFault { TargetFault(failure, context: tables.context) }

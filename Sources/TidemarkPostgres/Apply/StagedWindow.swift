@@ -20,9 +20,9 @@ struct StagedWindow: WindowWork {
         for part in parts.split(page, tables: tables.captured) {
             switch part {
             case .changes(let changes): try add(changes)
-            case .renewal: try flush()
+            case .renewal: try flush(final: false)
             case .leaf(let leaf):
-                try flush()
+                try flush(final: false)
                 let table = try tables.statements(leaf.capture)
                 used[leaf.capture] = table
                 try truncation.empty(leaf, of: table.target)
@@ -31,7 +31,7 @@ struct StagedWindow: WindowWork {
     }
 
     mutating func finish() throws {
-        try flush()
+        try flush(final: true)
         for capture in stage.captures.sorted() {
             let left = try stage.wholeRowsLeft(capture, in: session)
             guard left.count > 0, let table = used[capture] else { continue }
@@ -56,8 +56,8 @@ struct StagedWindow: WindowWork {
         try stage.add(rows, of: page, in: session)
     }
 
-    /// Brings what was put aside into the tables.
-    private mutating func flush() throws {
+    /// Brings what was put aside into the tables. Only the window's end has to satisfy what was deferred.
+    private mutating func flush(final: Bool) throws {
         guard !stage.isEmpty || !truncated.isEmpty else { return }
         let touched = stage.captures.union(truncated).sorted().compactMap { used[$0] }
         let order = ForeignKey.parentsFirst(touched.map(\.target)).compactMap { used[$0.captured.capture] }
@@ -73,7 +73,7 @@ struct StagedWindow: WindowWork {
                 throw try search.error(error, at: place)
             }
         }
-        if !tables.context.holdsTriggersStill { try search.checkDeferred(order) }
+        if final, !tables.context.holdsTriggersStill { try search.checkDeferred(order) }
         try stage.clear(in: session)
         truncated = []
     }

@@ -12,6 +12,8 @@ enum StorageClassTarget {
     case name(bytesMax: Int)
     case bytes
     case moment(DateTimeText)
+    /// So many digits of a second.
+    case interval(fraction: Int)
     /// Takes what its input function takes.
     case input
     /// Takes nothing: its input function would lose something without a word.
@@ -47,6 +49,7 @@ enum StorageClassTarget {
         case "timestamp with time zone": self = .moment(DateTimeText(date: true, time: true, zone: true, fraction: first ?? 6))
         case "time without time zone": self = .moment(DateTimeText(date: false, time: true, zone: false, fraction: first ?? 6))
         case "time with time zone": self = .moment(DateTimeText(date: false, time: true, zone: true, fraction: first ?? 6))
+        case "interval": self = .interval(fraction: first ?? 6)
         case "uuid", "json", "jsonb", "inet", "cidr", "macaddr", "macaddr8", "xml", "bit", "bit varying", "pg_lsn", "tsvector",
             "tsquery", "jsonpath":
             self = .input
@@ -59,7 +62,7 @@ enum StorageClassTarget {
     private static func takesArray(of element: StorageClassTarget) -> StorageClassTarget {
         switch element {
         case .integer, .boolean, .double, .text, .bytes, .input, .numeric(nil, _): .input
-        case .single, .numeric, .name, .moment, .none: .none
+        case .single, .numeric, .name, .moment, .interval, .none: .none
         }
     }
 
@@ -97,6 +100,15 @@ struct DateTimeText {
         }
         if date { _ = scanner.take(" ") && scanner.take("B") && scanner.take("C") }
         return scanner.isAtEnd
+    }
+
+    /// Has no number of the text more digits after its point than are kept?
+    static func keeps(_ digits: Int, of text: UnsafeRawBufferPointer) -> Bool {
+        var scanner = Scanner(text: text)
+        while !scanner.isAtEnd {
+            if !scanner.take(".") { scanner.offset += 1 } else if !scanner.fraction(digits) { return false }
+        }
+        return true
     }
 
     private func clock(_ scanner: inout Scanner) -> Bool {

@@ -97,6 +97,8 @@ enum StorageClassValue {
             guard let decimal = DecimalText(plain: text), decimal.fits(whole: whole, scale: scale) else { throw .textNotPlain }
         case .moment(let format):
             guard format.takes(text) else { throw .textNotPlain }
+        case .interval(let digits):
+            guard DateTimeText.keeps(digits, of: text) else { throw .textNotPlain }
         case .input: return
         case .integer, .boolean, .double, .single, .bytes: throw .text
         case .none: throw .textNotPlain

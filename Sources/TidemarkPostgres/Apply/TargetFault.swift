@@ -34,7 +34,13 @@ struct TargetFault {
         let place = columns.isEmpty ? "" : " in " + columns.map(PostgresIdentifier.quoted).joined(separator: ", ")
         return TidemarkError(
             what, pipeline: pipeline, table: table, key: key, changeID: changeID, why: why(place),
-            remedy: remedy(table.map(PostgresIdentifier.quoted) ?? "<table>", columns.first), retry: retry)
+            remedy: remedy(table.map(PostgresIdentifier.quoted) ?? "tidemark.cursor", columns.first), retry: retry)
+    }
+
+    /// Does the message speak of schema and server? A trigger can raise any other, with any values in it.
+    static func isAboutServer(_ failure: PostgresFailure) -> Bool {
+        ["08", "0A", "25", "26", "28", "3B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "F0", "XX"]
+            .contains(failure.sqlState.prefix(2))
     }
 
     private var retry: TidemarkError.Retry {
@@ -50,6 +56,7 @@ struct TargetFault {
         case "23505": return "another row of the target holds the unique value of the constraint\(constraint)"
         case "23P01": return "another row of the target excludes it by the constraint\(constraint)"
         case "23503": return "the foreign key\(constraint) of the target has no row at its other end"
+        case "23514" where failure.constraint.isEmpty: return "the target has no partition for it"
         case "23514": return "it violates the check constraint\(constraint) of the target"
         case "23502": return "the target takes no NULL\(place.isEmpty ? " in a column" : place), and the image has no value for it"
         case "25006": return "the target is read-only, or a standby in recovery (\(state))"
@@ -60,7 +67,9 @@ struct TargetFault {
         case let other where other.hasPrefix("22"): return "the target cannot hold a value\(place) (\(state))"
         case let other where other.hasPrefix("23"): return "it violates the constraint\(constraint) of the target (\(state))"
         case "": return "there is no answer from the target: \(failure.message)"
-        default: return "the target says: \(failure.message) (\(state))"
+        case _ where Self.isAboutServer(failure):
+            return "the target says: \(failure.message) (\(state))"
+        default: return "the target raised an error; its log has the text (\(state))"
         }
     }
 
@@ -74,14 +83,18 @@ struct TargetFault {
             return "Remove the row of the target that holds it, or drop the constraint\(constraint) there, \(again)\(unlessHeld)"
         case "23503":
             return "\(context?.grantOfReplicaRole ?? "") or drop the constraint\(constraint) on the target, \(again)"
+        case "23514" where failure.constraint.isEmpty:
+            return "Type on the target: create table … partition of \(table) …; \(again)"
         case "23514": return "The constraint exists on the target only: alter table \(table) drop constraint\(constraint); \(again)"
         case "23502":
             let name = column.map(PostgresIdentifier.quoted) ?? "<column>"
             return "Type on the target: alter table \(table) alter column \(name) drop not null; (or set default …;) \(again)"
         case "42501" where failure.table == WindowStage.table:
-            return "Type on the target: grant temporary on database \(PostgresIdentifier.quoted(context?.database ?? "")) to \(role); \(again)"
+            let database = PostgresIdentifier.quoted(context?.database ?? "<database>")
+            return "Type on the target: grant temporary on database \(database) to \(role); \(again)"
         case "42501":
-            return "Type on the target: grant select, insert, update, delete, truncate on \(table) to \(role); and grant usage on its schema, \(again)"
+            return "Type on the target: grant select, insert, update, delete, truncate on \(table) to \(role);"
+                + " and grant usage on its schema, \(again)"
         case "42P01", "42703", "42P10": return "The target was altered: give it the table's columns and key back, \(again)"
         case "25006": return "Point --target at the primary. The pipeline goes on by itself once the target takes writes."
         case "53100": return "The target's disk is full: free space. The pipeline goes on by itself."
@@ -89,7 +102,9 @@ struct TargetFault {
         case let other where other.hasPrefix("22"):
             let name = column.map { " alter column \(PostgresIdentifier.quoted($0)) type …" } ?? " …"
             return "Type on the target: alter table \(table)\(name); or mend the row at the source, \(again)"
-        case "P0001": return "Disable the trigger on the target, or let the role hold triggers still. \(context?.grantOfReplicaRole ?? "") \(again)"
+        case "P0001":
+            return "Disable the trigger on the target, or let the role hold triggers still."
+                + " \(context?.grantOfReplicaRole ?? "") \(again)"
         default:
             return retry == .later ? "The pipeline tries again by itself." : "Mend the target, \(again)"
         }

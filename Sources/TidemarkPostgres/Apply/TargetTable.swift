@@ -13,8 +13,7 @@ struct TargetTable {
     let missingValues: [String]
     /// Empty where the session's role keeps foreign keys still.
     let foreignKeys: [ForeignKey]
-    /// Changes when the table, or a column of it, is altered or another table takes its name.
-    let shape: String
+    let shape: TableShape
 
     /// The table without those that inherit from it, which capture does not see either.
     var onlyName: String { isPartitioned ? quotedName : "only \(quotedName)" }
@@ -32,13 +31,10 @@ struct TargetTable {
         let fault = TableMismatch(table: captured.name, context: context)
         let found = try session.query(
             """
-            select c.oid, c.relkind, c.relkind in ('r', 'p') and row_security_active(c.oid), \(Self.shape(of: "$3"))
+            select c.oid, c.relkind, c.relkind in ('r', 'p') and row_security_active(c.oid), \(TableShape.expressions(of: "array[c.oid]"))
             from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2
             """,
-            [
-                .text(captured.name.schema ?? "public"), .text(captured.name.name),
-                .text(PostgresIdentifier.quoted(captured.name)),
-            ])
+            [.text(captured.name.schema ?? "public"), .text(captured.name.name)])
         guard found.count == 1, let oid = found[0, 0] else { throw fault.noTable() }
         guard let kind = found[0, 1], kind == "r" || kind == "p" else { throw fault.noOrdinaryTable(found[0, 1] ?? "") }
         guard found[0, 2] != "t" else { throw fault.rowSecurity() }
@@ -54,7 +50,7 @@ struct TargetTable {
         self.oid = oid
         quotedName = PostgresIdentifier.quoted(captured.name)
         isPartitioned = kind == "p"
-        shape = found[0, 3] ?? ""
+        shape = TableShape(oid: UInt32(oid) ?? 0, name: found[0, 3] ?? "", columns: found[0, 4] ?? "")
         let held = Set(captured.columns.map(\.name))
         missingValues = all.filter { !held.contains($0.name) && !$0.isOptional && !$0.isGenerated }.map(\.name)
         foreignKeys = context.holdsTriggersStill ? [] : try ForeignKey.all(around: oid, in: session)
@@ -81,13 +77,5 @@ struct TargetTable {
         guard rows.count > 0, let index = rows[0, 0] else { throw fault.noKeyIndex(captured.keyColumns) }
         guard rows[0, 1] == "t" else { throw fault.deferrableKey(rows[0, 2] ?? "", captured.keyColumns) }
         return index
-    }
-
-    /// An expression that gives the shape of the relation that `name`, an expression, names.
-    static func shape(of name: String) -> String {
-        """
-        coalesce(to_regclass(\(name))::oid::text, '') || ':' || coalesce((select string_agg(a.attnum || '.' || a.xmin, ',' order by a.attnum)
-            from pg_attribute a where a.attrelid = to_regclass(\(name)) and a.attnum > 0), '')
-        """
     }
 }

@@ -4,6 +4,7 @@ import TidemarkCore
 final class TargetTables {
     let session: PostgresSession
     let context: ApplyContext
+    let prepared: PreparedStatements
     /// What the pipeline takes, by the generation that changes carry.
     var captured: [Int32: CapturedTable] = [:]
     private var found: [Int32: TableStatements] = [:]
@@ -12,6 +13,7 @@ final class TargetTables {
     init(session: PostgresSession, context: ApplyContext) {
         self.session = session
         self.context = context
+        prepared = PreparedStatements(session)
     }
 
     /// The statements of a capture's table.
@@ -33,6 +35,7 @@ final class TargetTables {
     func forget() {
         found = [:]
         converters = [:]
+        prepared.forget()
     }
 
     func keysCompareByText(_ capture: Int32) -> Bool { found[capture]?.keysCompareByText ?? false }

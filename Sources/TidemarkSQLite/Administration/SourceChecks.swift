@@ -44,10 +44,11 @@ struct SourceChecks {
             found.append(
                 Finding(
                     .warning, table: name,
-                    "the trigger \(trigger) is newer than capture and runs before it: where it fails an INSERT OR FAIL, the row stays and is not in the log",
+                    "the trigger \(trigger) is newer than capture and runs before it: where it fails an INSERT OR FAIL,"
+                        + " the row stays and is not in the log",
                     remedy: "Leave OR FAIL out of statements on this table, or make the trigger again after: tidemark teardown, tidemark setup."))
         }
-        if table.columns.contains(where: { !$0.isGenerated && ($0.affinity == .blob || $0.affinity == .real) }) {
+        if table.columns.contains(where: { !$0.isGenerated && $0.affinity == .blob && !$0.declaredType.uppercased().contains("BLOB") }) {
             found.append(
                 Finding(
                     .note, table: name, "a -0.0 in a column without type arrives as 0.0: no SQL function of SQLite tells the two apart",
@@ -78,7 +79,9 @@ struct SourceChecks {
             let name = TableName(schema: nil, name: row[0].string ?? "")
             guard request.selection.takes(name) else { return nil }
             return row[1] == .string("virtual")
-                ? Finding(.warning, table: name, "it is a virtual table, which can have no triggers: it is left out", remedy: "Build it on the target from the tables that it indexes.")
+                ? Finding(
+                    .warning, table: name, "it is a virtual table, which can have no triggers: it is left out",
+                    remedy: "Build it on the target from the tables that it indexes.")
                 : Finding(.note, table: name, "it belongs to a virtual table: it is left out", remedy: "Nothing is to be done.")
         }
     }
@@ -112,7 +115,8 @@ struct SourceChecks {
         if mode != "wal" {
             found.append(
                 Finding(
-                    .warning, "the journal mode is \(mode), not wal: writers wait for every read of the worker, and one without a busy timeout fails with “database is locked”",
+                    .warning, "the journal mode is \(mode), not wal: writers wait for every read of the worker,"
+                        + " and one without a busy timeout fails with “database is locked”",
                     remedy: "Type: sqlite3 FILE 'PRAGMA journal_mode = WAL', or set a busy timeout in the application."))
         }
         found.append(

@@ -69,35 +69,3 @@ struct SourceRemoval {
 
     private static func drop(_ name: String) -> String { "DROP TRIGGER \(SQLiteIdentifier.quoted(name))" }
 }
-
-/// The statements of one of the files under sql/sqlite, for a plan.
-enum SQLScript {
-    static func statements(_ script: String) -> [String] {
-        let lines = script.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            // A comment of these files never stands inside a literal.
-            line.range(ofComment: "--").map { line[..<$0] } ?? line
-        }
-        return lines.joined(separator: "\n").split(separator: ";").map { statement in
-            statement.split(separator: "\n").map { String($0).trimmedEnd }.filter { !$0.isEmpty }.joined(separator: "\n")
-        }.filter { !$0.isEmpty }
-    }
-}
-
-extension Substring {
-    fileprivate func range(ofComment mark: String) -> Index? {
-        var place = startIndex
-        while place < endIndex {
-            if self[place...].hasPrefix(mark) { return place }
-            place = index(after: place)
-        }
-        return nil
-    }
-}
-
-extension String {
-    fileprivate var trimmedEnd: String {
-        var text = self
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
-    }
-}

@@ -17,7 +17,7 @@ struct TargetChecks {
                 do {
                     found += values(column, in: try shape.column(column, of: table), source)
                 } catch let error as TidemarkError {
-                    found.append(Self.problem(error))
+                    found.append(Finding(error))
                 }
             }
             let terms = try shape.keyTerms(of: table)
@@ -34,11 +34,12 @@ struct TargetChecks {
             for column in strangers {
                 found.append(
                     Finding(
-                        .problem, table: source.name, "the target's column \(SQLiteIdentifier.quoted(column.name)) is NOT NULL without a default, and the source has no such column",
+                        .problem, table: source.name, "the target's column \(SQLiteIdentifier.quoted(column.name)) is NOT NULL without a default,"
+                            + " and the source has no such column",
                         remedy: "Give it a default on the target, or drop it."))
             }
         } catch let error as TidemarkError {
-            found.append(Self.problem(error))
+            found.append(Finding(error))
         }
         return found
     }
@@ -76,8 +77,11 @@ struct TargetChecks {
         }
         return fits ? nil : "a \(type) would be converted by a column of type \(target.declaredType)"
     }
+}
 
-    private static func problem(_ error: TidemarkError) -> Finding {
-        Finding(.problem, table: error.table, "\(error.what): \(error.why)", remedy: error.remedy)
+extension Finding {
+    /// What would stop the pipeline, before it does.
+    init(_ error: TidemarkError) {
+        self.init(.problem, table: error.table, "\(error.what): \(error.why)", remedy: error.remedy)
     }
 }

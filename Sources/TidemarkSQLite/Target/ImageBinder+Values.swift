@@ -73,14 +73,17 @@ extension ImageBinder {
             guard let bytes = reader.byteaBytes(text) else { throw malformed(index) }
             try bindBlob(bytes, index, member, to: statement)
         case .real:
-            if text.elementsEqual("Infinity".utf8) {
-                try bindReal(.infinity, index, member, to: statement)
-            } else if text.elementsEqual("-Infinity".utf8) {
-                try bindReal(-.infinity, index, member, to: statement)
-            } else {
-                throw fault(index, "SQLite holds no NaN: it would become NULL")
-            }
-        case .integer, .boolean, .storageClass:
+            let number = Double(String(decoding: text, as: UTF8.self)) ?? .nan
+            guard !number.isNaN else { throw fault(index, "SQLite holds no NaN: it would become NULL") }
+            try bindReal(number, index, member, to: statement)
+        // Capture writes what is of a domain as a string, whatever the type below it.
+        case .integer:
+            guard let number = TokenReader.integer(text) else { throw malformed(index) }
+            try bindInteger(number, index, member, to: statement)
+        case .boolean:
+            guard text.elementsEqual("t".utf8) || text.elementsEqual("f".utf8) else { throw malformed(index) }
+            try bindInteger(text.first == UInt8(ascii: "t") ? 1 : 0, index, member, to: statement)
+        case .storageClass:
             throw malformed(index)
         }
     }

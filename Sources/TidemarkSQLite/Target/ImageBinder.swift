@@ -41,29 +41,37 @@ struct ImageBinder {
         var label: Range<Int>
     }
 
+    /// A column of the image, and the target's for it; nil where it is not bound.
+    struct Column {
+        var source: CapturedColumn
+        var target: SQLiteTable.Column?
+        var isRowID: Bool
+    }
+
     let members: [Member]
     let names: [String]
     /// `"name":` of every member, one after the other, as capture spells them.
     private let labels: [UInt8]
 
-    /// - Parameter columns: in the order of the image; a column that is not bound has place 0.
-    init(_ columns: [(column: CapturedColumn, target: SQLiteTable.Column?, isRowID: Bool)], encoding: ImageEncoding) {
+    /// - Parameter columns: in the order of the image.
+    init(_ columns: [Column], encoding: ImageEncoding) {
         var members: [Member] = []
         var labels: [UInt8] = []
         var place: Int32 = 0
-        for (column, target, isRowID) in columns {
+        for column in columns {
+            let target = column.target
             let start = labels.count
-            labels.append(contentsOf: (SQLiteEncoding.jsonString(column.name) + ":").utf8)
+            labels.append(contentsOf: (SQLiteEncoding.jsonString(column.source.name) + ":").utf8)
             if target != nil { place += 1 }
             members.append(
                 Member(
                     place: target == nil ? 0 : place,
-                    meaning: encoding == .storageClasses ? .storageClass : Meaning(typedText: column.type),
-                    affinity: target?.affinity ?? .blob, isRowID: isRowID, label: start..<labels.count))
+                    meaning: encoding == .storageClasses ? .storageClass : Meaning(typedText: column.source.type),
+                    affinity: target?.affinity ?? .blob, isRowID: column.isRowID, label: start..<labels.count))
         }
         self.members = members
         self.labels = labels
-        names = columns.map(\.column.name)
+        names = columns.map(\.source.name)
     }
 
     /// Binds every member. The bytes and the scratch must stay as they are until the statement has run.

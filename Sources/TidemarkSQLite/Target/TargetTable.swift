@@ -35,14 +35,19 @@ final class TargetTable {
         let shape = TargetShape(captured, pipeline: pipeline)
         let table = try shape.table(in: database)
         self.table = table
-        let columns = try captured.columns.map { column in
-            (column: column, target: try shape.column(column, of: table), isRowID: false)
-        }.map { column, target, _ in
-            (column: column, target: target.isGenerated ? nil : target, isRowID: Self.isRowID(target, of: table))
+        let found = try captured.columns.map { column in
+            let target = try shape.column(column, of: table)
+            return ImageBinder.Column(source: column, target: target, isRowID: Self.isRowID(target, of: table))
+        }
+        // The target computes these itself; the values of a key are needed all the same, to find the row.
+        let columns = found.map { column in
+            var column = column
+            if column.target?.isGenerated == true { column.target = nil }
+            return column
         }
         written = columns.compactMap(\.target)
         image = ImageBinder(columns, encoding: captured.encoding)
-        let keys = captured.keyColumns.compactMap { name in columns.first { $0.column.name == name } }
+        let keys = captured.keyColumns.compactMap { name in found.first { $0.source.name == name } }
         key = ImageBinder(keys, encoding: captured.encoding)
         keyTerms = try shape.keyTerms(of: table)
         keyIsExact = SQLiteTable.Key(terms: keyTerms, isRowID: false).isExact(in: table)
@@ -105,10 +110,10 @@ final class TargetTable {
     /// One row, or as many as the last parameter says, of those that hold exactly these values.
     private var wholeRowDeletion: String {
         let rowID = table.rowIDName ?? "rowid"
-        let match = written.enumerated().map { Self.isSame(quoted($1), "?\($0 + 1)") }.joined(separator: " AND ")
+        let match = written.enumerated().map { Self.isSame(quoted($1), "?\($0 + 1)") }
         return """
             DELETE FROM \(quotedName) WHERE \(rowID) IN (SELECT \(rowID) FROM \(quotedName) \
-            WHERE \(match.isEmpty ? "1" : match) LIMIT ?\(written.count + 1))
+            WHERE \(Self.all(match[...])) LIMIT ?\(written.count + 1))
             """
     }
 
@@ -116,7 +121,14 @@ final class TargetTable {
     var countPlace: Int32 { Int32(written.count + 1) }
 
     static func isSame(_ one: String, _ other: String) -> String {
-        "\(one) COLLATE BINARY IS \(other) AND typeof(\(one)) = typeof(\(other))"
+        "(\(one) COLLATE BINARY IS \(other) AND typeof(\(one)) = typeof(\(other)))"
+    }
+
+    /// Conditions joined as a balanced tree: a chain of 2,000 columns is deeper than SQLite's limit of 1,000.
+    private static func all(_ conditions: ArraySlice<String>) -> String {
+        guard conditions.count > 1 else { return conditions.first ?? "1" }
+        let middle = conditions.startIndex + conditions.count / 2
+        return "(\(all(conditions[..<middle])) AND \(all(conditions[middle...])))"
     }
 
     /// A temporary table that holds whole rows with the affinities that they have here, and what fills and joins it.
@@ -132,7 +144,7 @@ final class TargetTable {
             """
             DELETE FROM \(quotedName) WHERE \(rowID) IN (SELECT r FROM (SELECT s.\(rowID) AS r, g.times AS times, \
             row_number() OVER (PARTITION BY g.rowid ORDER BY s.\(rowID)) AS nth \
-            FROM \(quotedName) AS s CROSS JOIN temp.\(name) AS g WHERE \(match.joined(separator: " AND "))) WHERE nth <= times)
+            FROM \(quotedName) AS s CROSS JOIN temp.\(name) AS g WHERE \(Self.all(match[...]))) WHERE nth <= times)
             """
         )
     }

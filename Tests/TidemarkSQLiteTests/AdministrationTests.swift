@@ -1,0 +1,175 @@
+import Foundation
+import Testing
+import TidemarkCore
+
+@testable import TidemarkSQLite
+
+@Suite struct AdministrationTests {
+    private static let schema = """
+        CREATE TABLE t (id INTEGER PRIMARY KEY, v UNIQUE); CREATE TABLE k (a, b); CREATE TABLE "odd ""name" (x TEXT PRIMARY KEY NOT NULL);
+        CREATE VIRTUAL TABLE f USING fts5(body); CREATE TRIGGER app AFTER INSERT ON t BEGIN SELECT 1; END;
+        INSERT INTO t VALUES (1, 'a');
+        """
+
+    private static func dump(_ database: SQLiteDatabase) throws -> [[SQLiteValue]] {
+        try database.rows("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid")
+    }
+
+    @Test("invariant 8: teardown leaves no trace in either file, and a second one finds nothing to do")
+    func teardown() throws {
+        let replica = try Replica(Self.schema, setUp: false)
+        let before = (try Self.dump(replica.source), try Self.dump(replica.target))
+        try replica.setUp()
+        try replica.source.execute("INSERT INTO t VALUES (2, 'b'); REPLACE INTO t VALUES (3, 'b'); INSERT INTO k VALUES (1, 2)")
+        try replica.replicate()
+        replica.crash()
+        let source = try SQLiteSourceAdministration(path: replica.sourcePath)
+        let target = try SQLiteTargetAdministration(path: replica.targetPath)
+        let planned = try source.planRemoval(of: "main")
+        #expect(planned.contains { $0.sql.contains("DROP TRIGGER") } && planned.contains { $0.sql.contains("data_changes") })
+        for _ in 0..<2 {
+            try source.remove("main")
+            try target.remove("main")
+            #expect(try Self.dump(replica.source) == before.0)
+            #expect(try Self.dump(replica.target) == before.1)
+        }
+        #expect(try source.planRemoval(of: "main").isEmpty && target.planRemoval(of: "main").isEmpty)
+        try replica.source.execute("INSERT INTO t VALUES (4, 'c')")
+    }
+
+    @Test("invariant 8: the plan is what setup does")
+    func plan() throws {
+        let replica = try Replica(Self.schema, setUp: false)
+        let source = try SQLiteSourceAdministration(path: replica.sourcePath)
+        let target = try SQLiteTargetAdministration(path: replica.targetPath)
+        let request = CaptureRequest(pipeline: "main")
+        let before = try Self.dump(replica.source)
+        let planned = try source.planInstall(request)
+        let plannedTarget = try target.planInstall()
+        #expect(try Self.dump(replica.source) == before)
+        #expect((planned + plannedTarget).allSatisfy { !$0.lock.isEmpty })
+        let other = try Replica(Self.schema, setUp: false)
+        for statement in planned { try other.source.execute(statement.sql) }
+        for statement in plannedTarget { try other.target.execute(statement.sql) }
+        try replica.setUp()
+        #expect(try Self.dump(other.source) == Self.dump(replica.source))
+        #expect(try Self.dump(other.target) == Self.dump(replica.target))
+        #expect(try source.planInstall(request).isEmpty && target.planInstall().isEmpty)
+    }
+
+    @Test("setup twice is a no-op, and so is its plan")
+    func twice() throws {
+        let replica = try Replica(Self.schema)
+        try replica.source.execute("INSERT INTO t VALUES (2, 'b')")
+        let before = (try Self.dump(replica.source), try replica.source.rows("SELECT * FROM tidemark_capture"))
+        let version = try replica.source.rows("PRAGMA schema_version")
+        try replica.setUp()
+        #expect(try Self.dump(replica.source) == before.0)
+        #expect(try replica.source.rows("SELECT * FROM tidemark_capture") == before.1)
+        #expect(try replica.source.rows("PRAGMA schema_version") == version)
+        #expect(try SQLiteTargetAdministration(path: replica.targetPath).cursor(of: "main")?.cursor.snapshot == .change(0))
+        try replica.replicate()
+        #expect(try replica.isEqual())
+    }
+
+    @Test func requestsAreRecordedAndSelect() throws {
+        let replica = try Replica(Self.schema, setUp: false)
+        let source = try SQLiteSourceAdministration(path: replica.sourcePath)
+        #expect(try source.recordedRequest(of: "main") == nil)
+        let request = CaptureRequest(
+            pipeline: "main", selection: TableSelection(include: [TablePattern("t"), TablePattern("k")], exclude: [TablePattern("x*")]),
+            kind: .row, capturesReplicaRole: true)
+        let captured = try source.install(request)
+        #expect(captured.map(\.name.name) == ["k", "t"] && captured.map(\.keyColumns) == [[], ["id"]])
+        #expect(try source.recordedRequest(of: "main") == request)
+        // A second pipeline adds its tables, and takes only those away again.
+        _ = try source.install(CaptureRequest(pipeline: "b", selection: TableSelection(include: [TablePattern("odd*"), TablePattern("t")])))
+        func tables() throws -> [String] { try CaptureRegistry(source.database).current().map(\.table).sorted() }
+        #expect(try tables() == ["k", "odd \"name", "t"])
+        #expect(try source.planRemoval(of: "b").count == 6)
+        try source.remove("b")
+        #expect(try tables() == ["k", "t"] && source.recordedRequest(of: "b") == nil)
+        _ = try source.install(CaptureRequest(pipeline: "main", selection: TableSelection(include: [TablePattern("t")])))
+        #expect(try tables() == ["t"])
+        #expect(errorOf { _ = try source.install(CaptureRequest(pipeline: "c", requiresKey: true)) }?.table?.name == "k")
+        #expect(errorOf { _ = try source.install(CaptureRequest(pipeline: "c", kind: .statement)) } != nil)
+        #expect(errorOf { _ = try source.install(CaptureRequest(pipeline: "c", selection: TableSelection(include: [TablePattern("no")]))) } != nil)
+    }
+
+    @Test func checkSaysWhatItShould() throws {
+        let replica = try Replica(Self.schema)
+        try replica.source.execute("CREATE TRIGGER later AFTER UPDATE ON t BEGIN SELECT 1; END; CREATE TABLE fresh (id INTEGER PRIMARY KEY)")
+        let source = try SQLiteSourceAdministration(path: replica.sourcePath)
+        let found = try source.check(CaptureRequest(pipeline: "main"))
+        func has(_ text: String, _ table: String? = nil) -> Bool { found.contains { $0.what.contains(text) && $0.table?.name == table } }
+        #expect(has("no key", "k") && has("virtual table", "f") && has("INSERT OR FAIL", "t") && has("not captured", "fresh"))
+        #expect(has("journal mode") && has("total_changes") && has("DROP COLUMN"))
+        #expect(!has("INSERT OR FAIL", "k") && found.allSatisfy { !$0.remedy.isEmpty })
+        let target = try SQLiteTargetAdministration(path: replica.targetPath)
+        #expect(try target.check(try source.tables(TableSelection(exclude: [TablePattern("fresh")]))).isEmpty)
+        try replica.target.execute("DROP TABLE k; ALTER TABLE t ADD COLUMN own NOT NULL DEFAULT 1; DROP TABLE \"odd \"\"name\"; CREATE TABLE \"odd \"\"name\" (x INTEGER)")
+        let problems = try target.check(try source.tables(TableSelection(exclude: [TablePattern("fresh")])))
+        #expect(Set(problems.compactMap(\.table?.name)) == ["k", "odd \"name"])
+    }
+
+    @Test func statusCountsWhatIsPending() throws {
+        let replica = try Replica("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        let source = try SQLiteSourceAdministration(path: replica.sourcePath)
+        try replica.source.execute("INSERT INTO t VALUES (1), (2)")
+        try replica.replicate()
+        try replica.source.execute("INSERT INTO t VALUES (3), (4), (5); UPDATE data_changes SET changed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 hour') WHERE id = 3")
+        let status = try source.status(of: "main", at: replica.cursor)
+        #expect(status.lastID == 5 && status.pendingChanges == 3 && status.obstacle == nil && status.logBytes > 0)
+        #expect(abs((status.pendingSeconds ?? 0) - 3600) < 60)
+        #expect(try SQLiteTargetAdministration(path: replica.targetPath).cursor(of: "main")?.worker == "test")
+    }
+
+    @Test func foreignTablesAndFilesAreRefused() throws {
+        let replica = try Replica("CREATE TABLE data_changes (mine); CREATE TABLE tidemark_notes (id INTEGER PRIMARY KEY)", setUp: false)
+        let source = try SQLiteSourceAdministration(path: replica.sourcePath)
+        #expect(errorOf { try source.installLog() }?.why.contains("data_changes") == true)
+        #expect(try source.tables(TableSelection()).map(\.name.name) == ["tidemark_notes"])
+        let engine = SQLiteEngine()
+        #expect(engine.accepts("sqlite:a.db") && !engine.accepts("postgresql://x"))
+        for path in ["sqlite:/nowhere/x.db", "sqlite::memory:", "sqlite:"] {
+            #expect(errorOf { _ = try engine.target(path, pipeline: "main") }?.remedy.isEmpty == false)
+        }
+        #expect(errorOf { _ = try engine.source("sqlite:\(replica.sourcePath)") }?.remedy.contains("tidemark setup") == true)
+        let text = replica.directory.appendingPathComponent("text.db").path
+        try "no database, but long enough to be looked at as one".write(toFile: text, atomically: true, encoding: .utf8)
+        #expect(errorOf { _ = try engine.source("sqlite:\(text)") }?.retry == .never)
+        let wide = replica.directory.appendingPathComponent("wide.db").path
+        try SQLiteDatabase(path: wide, mode: .create).execute("PRAGMA encoding = 'UTF-16'; CREATE TABLE t (a)")
+        #expect(errorOf { _ = try engine.sourceAdministration("sqlite:\(wide)") }?.why.contains("UTF-16") == true)
+    }
+
+    @Test func aBusyTargetIsTriedAgainLater() throws {
+        let replica = try Replica("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        try replica.source.execute("INSERT INTO t VALUES (1)")
+        let target = try replica.openTarget()
+        target.setBusyTimeout(milliseconds: 1)
+        try replica.target.execute("BEGIN IMMEDIATE")
+        #expect(errorOf { try replica.replicate() }?.retry == .later)
+        try replica.target.execute("ROLLBACK; PRAGMA max_page_count = 1")
+        try replica.replicate()
+        #expect(try replica.isEqual())
+    }
+
+    @Test func aFullTargetIsNamed() throws {
+        let replica = try Replica("CREATE TABLE t (id INTEGER PRIMARY KEY, v)")
+        try replica.source.execute("INSERT INTO t VALUES (1, 'a'), (2, zeroblob(200000))")
+        let target = try replica.openTarget()
+        try target.limitPages()
+        let error = try #require(errorOf { try replica.replicate() })
+        #expect(error.retry == .never && error.remedy.contains("disk is full") && error.changeID == 2)
+        #expect(try replica.target.rows("SELECT snapshot FROM tidemark_cursor") == [[.string("0")]])
+        replica.crash()
+        try replica.replicate()
+        #expect(try replica.isEqual())
+    }
+}
+
+extension SQLiteTarget {
+    fileprivate func setBusyTimeout(milliseconds: Int32) { database.setBusyTimeout(milliseconds: milliseconds) }
+    fileprivate func limitPages() throws { try database.execute("PRAGMA max_page_count = 20") }
+}
