@@ -57,7 +57,7 @@ extension StatusReport {
                 return
             }
             (pendingChanges, pendingSeconds) = (log.pendingChanges, log.pendingSeconds)
-            if let obstacle = log.obstacle {
+            if let obstacle = log.obstacle ?? found?.failure {
                 (state, problem) = (.blocked, obstacle)
             } else if log.pendingChanges > 0, (log.pendingSeconds ?? 0) > Self.behindAfterSeconds {
                 state = .behind

@@ -63,7 +63,7 @@ package actor Pipeline {
     /// Applies everything that was committed when it started, and returns.
     /// - Returns: the place reached.
     package func runOnce() async throws -> Cursor {
-        try await naming {
+        try await recordingFailure {
             let cursor = try await applyBacklog(after: try await connect())
             try await confirm(cursor)
             return cursor
@@ -75,7 +75,7 @@ package actor Pipeline {
         var failures = 0
         while !stopping {
             do {
-                try await naming { try await follow(after: &failures) }
+                try await recordingFailure { try await follow(after: &failures) }
             } catch let failure as TidemarkError where failure.retry == .later {
                 // Once, not each time: a server that is away for a night is one line.
                 if failures == 0 { log.warning("\(failure); trying again until it works") }
@@ -143,9 +143,10 @@ package actor Pipeline {
 
     private func applyBacklog(after start: Cursor) async throws -> Cursor {
         var cursor = start
+        let selection = selection
         let (windows, tables) = try await sourceThread.run { source in
             guard let source else { throw CancellationError() }
-            let windows = try source.windows(after: start)
+            let windows = try source.windows(after: start, taking: selection)
             return (windows, windows.isEmpty ? [] : try source.capturedTables())
         }
         let taken = tables.filter { selection.takes($0.name) }
@@ -204,12 +205,18 @@ package actor Pipeline {
         try await sourceThread.run { source in try source?.confirm(cursor, of: name) }
     }
 
-    /// Puts the pipeline's name into errors of parts that do not know it.
-    private func naming<T>(_ body: () async throws -> T) async throws -> T {
+    /// Puts the pipeline's name into errors of parts that do not know it, and keeps in the target what
+    /// only a person can mend, for `status`.
+    private func recordingFailure<T>(_ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
         } catch var failure as TidemarkError {
             failure.pipeline = failure.pipeline ?? settings.name
+            if failure.retry == .never, let epoch = progress.cursor?.epoch {
+                let text = failure.description
+                // The failure itself is what counts; if the target is away, its log has it all the same.
+                try? await targetThread.run { target in try target?.record(failure: text, epoch: epoch) }
+            }
             throw failure
         }
     }

@@ -42,12 +42,12 @@ package final class SQLiteSource: ChangeSource {
 
     /// Cuts what was committed after the cursor into windows, at the ticks that tidemark wrote. The last row of the
     /// log is the end of the last one and, as it is never pruned while a cursor names it, their witness.
-    package func windows(after cursor: Cursor) throws -> [Window] {
+    package func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window] {
         try place?.check(path, role: "source")
         return try saying("the change log cannot be read", path: path) {
             let version = try currentDataVersion()
             if let idle, idle.version == version, idle.cursor == cursor { return [] }
-            let found = try atOneMoment { try ends(after: cursor) }
+            let found = try atOneMoment { try ends(after: cursor, taking: taken) }
             guard let last = found.last else {
                 idle = (version, cursor)
                 return []
@@ -107,7 +107,7 @@ package final class SQLiteSource: ChangeSource {
     }
 
     /// The ends of the windows, the last one last.
-    private func ends(after cursor: Cursor) throws -> [ChangeLog.Row] {
+    private func ends(after cursor: Cursor, taking taken: TableSelection) throws -> [ChangeLog.Row] {
         let last = try log.last()
         if let why = try log.obstacle(to: cursor, lastID: last?.id ?? 0, installID: installID) {
             throw TidemarkError(
@@ -117,8 +117,8 @@ package final class SQLiteSource: ChangeSource {
         }
         let schema = try database.rows("PRAGMA main.schema_version").first?.first
         if schema != verifiedSchema {
-            if let difference = try CaptureFingerprint(database).firstDifference() {
-                throw CaptureFingerprint.error(table: difference.table, why: difference.why)
+            if let unseen = try CaptureFingerprint(database).unseenChanges().first(where: { taken.takes($0.table) }) {
+                throw CaptureFingerprint.error(unseen.table, why: unseen.why)
             }
             verifiedSchema = schema
         }

@@ -33,11 +33,19 @@ package final class SQLiteTarget: ChangeTarget {
             guard try CursorTable(database).exists() else { throw notSetUp() }
             let rows = try database.rows(
                 """
-                UPDATE main.tidemark_cursor SET epoch = epoch + 1, worker = ? WHERE pipeline = ?
+                UPDATE main.tidemark_cursor SET epoch = epoch + 1, worker = ?, failure = NULL WHERE pipeline = ?
                 RETURNING source, snapshot, witness, last_id, epoch
                 """, [.string(worker), .string(pipeline)])
             guard let row = rows.first else { throw notSetUp() }
             return try CursorTable.cursor(row, pipeline: pipeline)
+        }
+    }
+
+    package func record(failure: String, epoch: Int64) throws {
+        try saying("the failure was not recorded", pipeline: pipeline, path: path) {
+            _ = try database.rows(
+                "UPDATE main.tidemark_cursor SET failure = ? WHERE pipeline = ? AND epoch = ?",
+                [.string(failure), .string(pipeline), .integer(epoch)])
         }
     }
 

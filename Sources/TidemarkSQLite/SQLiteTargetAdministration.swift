@@ -27,16 +27,18 @@ package final class SQLiteTargetAdministration: TargetAdministration {
         }
     }
 
-    package func cursor(of pipeline: String) throws -> (cursor: Cursor, appliedAt: String?, worker: String?)? {
+    package func cursor(of pipeline: String) throws -> StoredCursor? {
         try saying("the cursor cannot be read", pipeline: pipeline, path: path) {
             guard try cursors.exists() else { return nil }
             let rows = try database.rows(
                 """
-                SELECT source, snapshot, witness, last_id, epoch, applied_at, worker FROM main.tidemark_cursor
+                SELECT source, snapshot, witness, last_id, epoch, applied_at, worker, failure FROM main.tidemark_cursor
                 WHERE pipeline = ?
                 """, [.string(pipeline)])
             guard let row = rows.first else { return nil }
-            return (try CursorTable.cursor(row, pipeline: pipeline), row[5].string, row[6].string)
+            return StoredCursor(
+                cursor: try CursorTable.cursor(row, pipeline: pipeline), appliedAt: row[5].string, worker: row[6].string,
+                failure: row[7].string)
         }
     }
 

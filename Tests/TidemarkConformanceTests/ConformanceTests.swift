@@ -218,6 +218,35 @@ struct ConformanceTests {
         try flow.source.run("insert into account values (3, 'c', 1)")
     }
 
+    @Test("after ALTER TABLE on both sides, setup renews capture and the new column arrives", arguments: Direction.all)
+    func addedColumn(direction: Direction) async throws {
+        let flow = try Flow(direction, Self.account)
+        try flow.setUp()
+        try flow.source.run("insert into account values (1, 'a', 1)")
+        for side in [flow.source, flow.target] { try side.run("alter table account add column note text") }
+        let held = try await #require(throws: TidemarkError.self) { try await flow.follow() }
+        #expect(held.table?.name == "account")
+        #expect(try StatusReport(of: flow.definition).state == .blocked)
+        try flow.setUp()
+        try flow.source.run("update account set note = 'n'; insert into account values (2, 'b', 2, 'm')")
+        try await flow.follow()
+        try flow.expectEqual("account", Self.columns + ["note"])
+        #expect(try StatusReport(of: flow.definition).state == .current)
+    }
+
+    @Test("status says what stopped the worker, until one goes on", arguments: Direction.all)
+    func recordedFailure(direction: Direction) async throws {
+        let flow = try Flow(direction, Self.account, targetSchema: "create table other (id integer primary key);")
+        try flow.setUp()
+        try flow.source.run("insert into account values (1, 'a', 1)")
+        _ = try await #require(throws: TidemarkError.self) { try await flow.follow() }
+        let stopped = try StatusReport(of: flow.definition)
+        #expect(stopped.state == .blocked && stopped.problem?.contains("account") == true)
+        try flow.target.run(Self.account)
+        try await flow.follow()
+        #expect(try StatusReport(of: flow.definition).state == .current)
+    }
+
     @Test("--plan changes nothing, and is what setup and teardown run", arguments: Direction.all)
     func plan(direction: Direction) throws {
         let flow = try Flow(direction, Self.account)

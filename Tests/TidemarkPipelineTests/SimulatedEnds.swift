@@ -20,7 +20,7 @@ final class SimulatedSource: ChangeSource {
         ]
     }
 
-    func windows(after cursor: Cursor) throws -> [Window] {
+    func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window] {
         try world.inner.withLock { inner in
             try inner.mayFail("looking")
             guard case .transactions(let start) = cursor.snapshot, inner.ticks.contains(cursor.witness) else {
@@ -95,6 +95,10 @@ final class SimulatedTarget: ChangeTarget {
             inner.cursor.epoch += 1
             return inner.cursor
         }
+    }
+
+    func record(failure: String, epoch: Int64) throws {
+        try world.inner.withLock { try $0.mayFail("recording a failure") }
     }
 
     func apply(

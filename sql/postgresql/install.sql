@@ -3,13 +3,15 @@
 -- What it does: creates schema tidemark with the change log, its registry, and the functions that
 --   put capture on a table:  select tidemark.attach('public.orders');
 --   show it first with       select tidemark.capture_statements('public.orders');
+--   what triggers missed     select * from tidemark.foreign_changes();
 --   take it off with         select tidemark.detach('public.orders');
 -- Locks: this file locks no table of yours. attach() takes SHARE ROW EXCLUSIVE on the table (and ACCESS
 --   EXCLUSIVE where it replaces an older capture), detach() ACCESS EXCLUSIVE. Set lock_timeout, retry on
 --   error, and attach one table a transaction.
 -- How to run: psql -X -v ON_ERROR_STOP=1 -1 -f install.sql DATABASE. Running it again changes nothing but the
 --   functions. Run it as the role that shall own capture: BYPASSRLS, with SELECT and TRIGGER on the tables,
---   CREATE on the database. A superuser works, but a role that is none is safer.
+--   CREATE on the database. A superuser works, but a role that is none is safer. Each new partition wants, in
+--   the transaction of its CREATE TABLE … PARTITION OF:  select tidemark.attach('public.root');
 
 create schema if not exists tidemark;
 -- Without USAGE nobody can name the capture functions, and so nobody can forge rows of the log with them.
@@ -88,6 +90,10 @@ alter table tidemark.pipeline
     add column if not exists kind text,
     add column if not exists requires_key boolean,
     add column if not exists captures_replica_role boolean;
+
+-- No value of PostgreSQL can be larger than 1 GB. Capture logs a larger image as L, without it.
+create or replace function tidemark.image_max_bytes() returns bigint
+language sql immutable as 'select 1000000000::pg_catalog.int8';
 
 -- A built-in scalar is written by row_to_json itself, from its output function.
 create or replace function tidemark.is_plain(type oid) returns boolean
@@ -267,26 +273,26 @@ begin
         when s.shape is null and k.oid is null and pg_catalog.to_regclass(format('%I.%I', c.schema_name, c.table_name)) is null then
             'the table is gone; if that is meant, type: tidemark setup'
         when s.shape is null and k.oid is null then
-            'the captured table is gone and another one has its name; type: tidemark setup, then tidemark copy'
-        when c.shape is null then 'its shape was never recorded; type: tidemark setup, then tidemark verify'
+            'the captured table is gone and another one has its name; type: tidemark setup, and load the table anew'
+        when c.shape is null then 'its shape was never recorded; type: tidemark setup, and compare or load the table anew'
         when c.shape = s.shape then null
         when o.o ->> 'table' <> d.d ->> 'table' then
-            format('the captured table is called %s now%s; type: tidemark setup, then tidemark copy', d.d ->> 'table',
+            format('the captured table is called %s now%s; type: tidemark setup, and load the table anew', d.d ->> 'table',
                 case when pg_catalog.to_regclass(o.o ->> 'table') is not null then ', and another one has its name' else '' end)
         when d.d ->> 'persistence' <> 'p' then
-            'the table is UNLOGGED now and would be empty after a crash; type: alter table … set logged, then tidemark setup, then tidemark verify'
+            'the table is UNLOGGED now and would be empty after a crash; type: alter table … set logged, then tidemark setup, and compare or load the table anew'
         when o.o ->> 'columns' is distinct from d.d ->> 'columns' then
-            'its columns have changed; type: tidemark setup, then tidemark copy'
+            'its columns have changed; type: tidemark setup, and load the table anew'
         when o.o ->> 'members' is distinct from d.d ->> 'members' then
-            case when k.relkind = 'p' then format('partitions were created, attached, detached or dropped; type: tidemark setup, then tidemark copy or verify. '
+            case when k.relkind = 'p' then format('partitions were created, attached, detached or dropped; type: tidemark setup, and compare or load the table anew. '
                 || 'Next time type, in the transaction of CREATE TABLE … PARTITION OF and directly after it: select tidemark.attach(%L)', d.d ->> 'table')
-            else 'the table has a new parent or child, or lost one; type: tidemark setup, then tidemark verify' end
+            else 'the table has a new parent or child, or lost one; type: tidemark setup, and compare or load the table anew' end
         when o.o ->> 'triggers' is distinct from d.d ->> 'triggers' then
-            'the triggers of capture were disabled, dropped or changed, if only for a moment; type: tidemark setup, then tidemark verify'
+            'the triggers of capture were disabled, dropped or changed, if only for a moment; type: tidemark setup, and compare or load the table anew'
         when o.o ->> 'attributes' is distinct from d.d ->> 'attributes' and o.o ->> 'storage' is distinct from d.d ->> 'storage' then
-            'its columns were altered and its rows rewritten; type: tidemark setup, then tidemark copy'
+            'its columns were altered and its rows rewritten; type: tidemark setup, and load the table anew'
         when o.o ->> 'key' is distinct from d.d ->> 'key' then
-            'no index holds up the key any more that changes are named by; type: tidemark setup, then tidemark verify'
+            'no index holds up the key any more that changes are named by; type: tidemark setup, and compare or load the table anew'
         end as reason
     from tidemark.capture c
     left join tidemark.shapes(only_relation, own_additions) s on s.capture = c.id
@@ -357,7 +363,7 @@ declare
     body text;
     event text; created text;
     insert_head text := 'insert into tidemark.data_changes (xid, capture, operation, key, image, changed_at)';
-    standing text; candidates text; standing_keys text; few text; many text;
+    standing text; candidates text; logged text; part text;
     found_trigger record;
 begin
     select * into class from pg_catalog.pg_class c where c.oid = relation;
@@ -396,7 +402,7 @@ begin
     image := case when columns.plain then 'pg_catalog.row_to_json(t.*)::text'
                   else format('(select pg_catalog.row_to_json(i.*)::text from (select %s) i)', columns.list) end;
     if columns.size is not null then
-        image := format('case when %s <= 1000000000 then %s end', columns.size, image);
+        image := format('case when %s <= %s then %s end', columns.size, tidemark.image_max_bytes(), image);
     end if;
 
     select coalesce(string_agg(distinct 'set ' || s, E'\n' order by 'set ' || s), '') into settings
@@ -409,8 +415,10 @@ begin
                   relation::oid, string_agg(format('(a.attname = %L and a.atttypid = %s::pg_catalog.oid)', a.attname, a.atttypid), ' or ' order by a.attnum))
     into guard
     from pg_catalog.pg_attribute a where a.attrelid = relation and a.attnum > 0;
-    guard := guard || format(E'\n       or not exists (select from pg_catalog.pg_class r join pg_catalog.pg_namespace n on n.oid = r.relnamespace'
-                          || ' where r.oid = %s::pg_catalog.oid and r.relname = %L and n.nspname = %L)', relation::oid, class.relname, schema_name);
+    -- The name, too. A trigger knows that of its own table; of the root, a partition's trigger must look.
+    guard := guard || case when partitioned then format(E'\n       or not exists (select from pg_catalog.pg_class r join pg_catalog.pg_namespace n on n.oid = r.relnamespace'
+                          || ' where r.oid = %s::pg_catalog.oid and r.relname = %L and n.nspname = %L)', relation::oid, class.relname, schema_name)
+        else format(' or TG_TABLE_NAME <> %L or TG_TABLE_SCHEMA <> %L', class.relname, schema_name) end;
 
     if key_index is not null then
         -- By the operator, as the index can serve no function. But an implicit cast of the user's makes the operator
@@ -428,11 +436,12 @@ begin
                format('''{'' || %s || ''}''', string_agg(tidemark.json_member(a.attname, format('t.%I', a.attname), a.atttypid), ' || '','' || ' order by n)) as text,
                format('''{'' || %s || ''}''', string_agg(tidemark.json_member(a.attname, format('c.k%s', n), a.atttypid), ' || '','' || ' order by n)) as candidate_text,
                string_agg(format('t.%I as k%s', a.attname, n), ', ' order by n) as keys,
+               string_agg(format('NEW."%s" as k%s', replace(a.attname, '"', '""'), n), ', ' order by n) as new_values,
+               string_agg(format('OLD."%s" as k%s', replace(a.attname, '"', '""'), n), ', ' order by n) as old_values,
+               string_agg(format('OLD."%1$s" operator(%2$I.%3$s) NEW."%1$s"', replace(a.attname, '"', '""'), opn.nspname, op.oprname), ' and ' order by n) as unchanged,
                string_agg(format('n.k%s operator(%I.%s) o.k%s', n, opn.nspname, op.oprname, n), ' and ' order by n) as same,
-               bool_and(op.oprcanhash and not exists (select from pg_catalog.pg_cast x where x.castsource = a.atttypid and x.castcontext = 'i')
-                        or a.atttypid < 16384) as joins,
-               -- Types whose equality is equality of their text: these keys may be compared as values.
-               bool_and(a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'uuid'::regtype, 'bool'::regtype,
+               -- Types whose equality is equality of their text: these keys may be compared as values, and hashed.
+               bool_and(op.oprcanhash) and bool_and(a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'uuid'::regtype, 'bool'::regtype,
                                        'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'bytea'::regtype)
                         or a.atttypid in ('text'::regtype, 'varchar'::regtype)
                            and (select bool_and(co.collisdeterministic) from pg_catalog.pg_collation co where co.oid in (a.attcollation, i.indcollation[n]))) as safe
@@ -445,9 +454,8 @@ begin
           and op.oid = ao.amopopr and opn.oid = op.oprnamespace;
         -- A key that the statement touched can only stand as a row of our own transaction. In repeatable read and
         -- serializable an old snapshot may show another one besides, which somebody else has deleted since.
-        standing := format('lateral (select %s as key, %s as image from %s t where %s and (tidemark_fresh '
-            || 'or t.xmin = pg_catalog.pg_current_xact_id()::xid or pg_catalog.age(t.xmin) <= 0 and pg_catalog.pg_xact_status('
-            || '(pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(t.xmin))::text::xid8) = ''in progress'') limit 1) s', key.text, image,
+        standing := format('from %s t where %s and (tidemark_state.fresh or t.xmin = pg_catalog.pg_current_xact_id()::xid '
+            || 'or pg_catalog.age(t.xmin) <= 0 and pg_catalog.pg_xact_status((pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(t.xmin))::text::xid8) = ''in progress'') limit 1',
             case when partitioned then '' else 'only ' end || qualified, key.match);
     end if;
 
@@ -467,52 +475,57 @@ begin
             body := concat_ws(' union all ',
                 case when event <> 'INSERT' then format('select ''D'' as o, %s as image from %s', image, old_source) end,
                 case when event <> 'DELETE' then format('select ''I'' as o, %s as image from %s', image, new_source) end);
-            branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, (case when x.image is null then ''L'' else x.o end)::"char", null, x.image, pg_catalog.clock_timestamp()\n        from (%s) x;\n',
-                insert_head, capture, body);
-        elsif event = 'INSERT' then
-            -- A row that is gone again was removed by a statement that logs its own delete after this one.
-            few := format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, (case when s.image is null then ''L'' else ''I'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp()\n        from (select %s from %s) c cross join %s;\n',
-                insert_head, capture, key.keys, new_source, standing);
-            many := format('%s select pg_catalog.pg_current_xact_id(), %s, (case when s.image is null then ''L'' else ''I'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp() '
-                || 'from (select %s as key, %s as image from (select %s from %s) c join only %s t on %s offset 0) s',
-                insert_head, capture, key.text, image, key.keys, new_source, qualified, key.match);
+            branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, (case when x.image is null then ''L'' else x.o end)::"char", null, x.image, pg_catalog.clock_timestamp()\n        from (%s) x;\n'
+                || E'        get diagnostics touched = row_count;\n', insert_head, capture, body);
+        elsif key.safe then
+            -- The touched keys, NEW and OLD, each with the row as it stands now, or as a delete.
+            logged := format(E'%s\n            select pg_catalog.pg_current_xact_id(), %s, (case when s.gone then ''D'' when s.image is null then ''L'' else ''%s'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp()\n            from ',
+                insert_head, capture, case event when 'INSERT' then 'I' else 'U' end);
+            foreach part in array case when actual_kind = 'statement' then array['limit 100', 'offset 100'] else array[''] end loop
+                candidates := case
+                    when actual_kind = 'row' then concat_ws(' union all ',
+                        case when event <> 'DELETE' then format('select %s', key.new_values) end,
+                        case event when 'DELETE' then format('select %s', key.old_values)
+                                   when 'UPDATE' then format('select %s where not (%s)', key.old_values, key.unchanged) end)
+                    when event <> 'UPDATE' then format('select %s from tidemark_%s t %s', key.keys, case event when 'INSERT' then 'new' else 'old' end, part)
+                    -- A key that is listed twice is only logged twice, with one image.
+                    else format('select * from (select %1$s from tidemark_new t %3$s) n union all select * from (select %1$s from tidemark_old t %3$s) o '
+                        || 'where not exists (select from (select %1$s from tidemark_new t %4$s) n where %2$s)',
+                        key.keys, key.same, part, nullif(part, 'offset 100')) end;
+                branch := branch || case when part <> 'offset 100' then
+                    format(E'        %s(select s.found is null as gone, %s as key, s.image from (%s) c\n              left join lateral (select true as found, %s as image %s) s on true) s;\n'
+                        || E'        get diagnostics touched = row_count;\n', logged, key.candidate_text, candidates, image, standing)
+                -- The rest of a statement that touches many rows is planned each time, by their number and the size of the
+                -- table; a kept plan would be right for one size only. offset 0: an image is computed once. Reading the
+                -- table whole is for read committed: in serializable it would make unrelated transactions fail. The hash
+                -- tables may take 32 MB, or what the session allows itself if that is more, until the function ends.
+                else format(E'        if touched >= 100 then\n'
+                        || E'            perform pg_catalog.set_config(''enable_seqscan'', case when fresh then ''on'' else ''off'' end, true), pg_catalog.set_config(''jit'', ''off'', true),\n'
+                        || E'                pg_catalog.set_config(''work_mem'', greatest(pg_catalog.pg_size_bytes(pg_catalog.current_setting(''work_mem'')) / 1024, 32768)::text, true);\n'
+                        || E'            execute case when fresh then %L\n            else %L end;\n'
+                        || E'            get diagnostics last = row_count;\n            touched := touched + last;\n        end if;\n',
+                        format('%s(select t.ctid is null as gone, %s as key, case when t.ctid is not null then %s end as image from (%s) c left join only %s t on %s offset 0) s',
+                            logged, key.candidate_text, image, candidates, qualified, key.match),
+                        format('%s(select s.found is null as gone, %s as key, s.image from (%s) c left join lateral (select true as found, %s as image %s) s on true) s',
+                            logged, key.candidate_text, candidates, image, replace(standing, 'tidemark_state.fresh or ', ''))) end;
+            end loop;
         else
-            many := null;
-            if key.safe then
-                candidates := concat(format('select %s from %s', key.keys, old_source),
-                    case when event = 'UPDATE' then format(' union select %s from %s', key.keys, new_source) end);
-                -- A key that is listed twice is only logged twice, with one image.
-                standing_keys := case when event = 'UPDATE' then format('select * from (select %1$s from tidemark_new t) n union all '
-                    || 'select * from (select %1$s from tidemark_old t) o where not exists (select from (select %1$s from tidemark_new t) n where %2$s)',
-                    key.keys, key.same) else candidates end;
-                many := format('%s select pg_catalog.pg_current_xact_id(), %s, (case when s.gone then ''D'' when s.image is null then ''L'' else ''U'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp() '
-                    || 'from (select t.ctid is null as gone, %s as key, case when t.ctid is not null then %s end as image from (%s) c left join only %s t on %s offset 0) s',
-                    insert_head, capture, key.candidate_text, image, standing_keys, qualified, key.match);
-                candidates := format('select c.*, %s as key from (%s) c', key.candidate_text, candidates);
-            else
-                candidates := concat(format('select %s, %s collate "C" as key from %s', key.keys, key.text, old_source),
-                    case when event = 'UPDATE' then format(' union all select %s, %s collate "C" as key from %s', key.keys, key.text, new_source) end);
-                candidates := format('select distinct on (x.key) x.* from (%s) x', candidates);
-            end if;
             -- A key whose text changed while it stayed equal (1.0, 1.00) is a delete, then an upsert: deletes first.
-            few := format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, l.o::"char", l.key, l.image, pg_catalog.clock_timestamp()\n        from (%s) c left join %s on true\n        cross join lateral (select ''D'' as o, c.key as key, null as image where s.key is null or s.key collate "C" <> c.key collate "C"\n            union all select case when s.image is null then ''L'' else ''U'' end, s.key, s.image where s.key is not null) l\n        order by l.o <> ''D'';\n',
-                insert_head, capture, candidates, standing);
-        end if;
-        if key_index is not null then
-            -- Statements that touch many rows are planned each time, by the number of them and the size of the table;
-            -- a kept plan would be right for one size only. Settings end with the function.
-            branch := branch || case when actual_kind = 'statement' and key.joins and many is not null then
-                format(E'        if tidemark_fresh and exists (select from %s offset 500) then\n'
-                    || E'            perform pg_catalog.set_config(''enable_seqscan'', ''on'', true), pg_catalog.set_config(''jit'', ''off'', true),\n'
-                    || E'                pg_catalog.set_config(''work_mem'', greatest(pg_catalog.pg_size_bytes(pg_catalog.current_setting(''work_mem'')) / 1024, 32768)::text, true);\n'
-                    || E'            execute %L;\n        else\n%s        end if;\n',
-                    case when event = 'DELETE' then 'tidemark_old' else 'tidemark_new' end, many, few)
-                else few end;
+            branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, l.o::"char", l.key, l.image, pg_catalog.clock_timestamp()\n'
+                || E'        from (select distinct on (x.key) x.* from (%s) x) c left join lateral (select %s as key, %s as image %s) s on true\n'
+                || E'        cross join lateral (select ''D'' as o, c.key as key, null as image where s.key is null or s.key collate "C" <> c.key collate "C"\n'
+                || E'            union all select case when s.image is null then ''L'' else ''%s'' end, s.key, s.image where s.key is not null) l\n        order by l.o <> ''D'';\n'
+                || E'        get diagnostics touched = row_count;\n',
+                insert_head, capture,
+                concat_ws(' union all ',
+                    case when event <> 'INSERT' then format('select %s, (%s) collate "C" as key from %s', key.keys, key.text, old_source) end,
+                    case when event <> 'DELETE' then format('select %s, (%s) collate "C" as key from %s', key.keys, key.text, new_source) end),
+                key.text, image, standing, case event when 'INSERT' then 'I' else 'U' end);
         end if;
     end loop;
     branch := branch || E'    end if;\n';
 
-    body := format(E'#variable_conflict use_column\ndeclare tidemark_count bigint; tidemark_last bigint; tidemark_fresh boolean;\nbegin\n'
+    body := format(E'#variable_conflict use_column\n<<tidemark_state>>\ndeclare touched bigint; last bigint; fresh boolean;\nbegin\n'
         -- Loop guard. Triggers that fire always would log what tidemark itself applies here. An ordinary role may not
         -- set the replica role, so that an application cannot switch capture off by the first setting alone.
         || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) = ''1'' and pg_catalog.current_setting(''session_replication_role'') = ''replica'' then return null; end if;\n' else '' end
@@ -521,12 +534,12 @@ begin
         || E'    if TG_OP = ''TRUNCATE'' then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
         || E'            case when TG_RELID <> %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::text end, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n'
         || E'    if %4$s then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''X'', null, null, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n'
-        || E'    tidemark_fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%%'';\n%5$s'
-        || E'    get diagnostics tidemark_count = row_count;\n    if tidemark_count > 0 then\n        tidemark_last := pg_catalog.currval(''tidemark.data_changes_id_seq'');\n'
-        || E'        if tidemark_last %% 16384 < tidemark_count then\n'
+        || E'    fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%%'';\n%5$s'
+        || E'    if touched > 0 then\n        last := pg_catalog.currval(''tidemark.data_changes_id_seq'');\n'
+        || E'        if last %% 16384 < touched then\n'
         -- Only in read committed is the snapshot as young as the id.
         || E'            insert into tidemark.tick (token, snapshot, xid, last_id, written_at)\n            values (pg_catalog.gen_random_uuid(), pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_xact_id(),\n'
-        || E'                case when tidemark_fresh then tidemark_last end, pg_catalog.clock_timestamp());\n'
+        || E'                case when fresh then last end, pg_catalog.clock_timestamp());\n'
         || E'        end if;\n    end if;\n    return null;\nend ',
         relation::oid, capture, insert_head, guard, branch);
 
@@ -632,6 +645,16 @@ begin
             end loop;
             if not coalesce(filled, false) then unseen := null; end if;
         end if;
+        -- Where only columns were added, dropped or renamed, the old triggers have marked every row written since
+        -- (X), and nothing passed unseen. Not so where a new column came with a value for the rows that stand.
+        if unseen is not null and (select bool_and(o.value is not distinct from n.value)
+                from pg_catalog.json_each_text(current.shape::json) o
+                join pg_catalog.json_each_text(tidemark.shape(target)::json) n using (key)
+                where o.key in ('table', 'persistence', 'triggers', 'members', 'storage'))
+            and not exists (select from pg_catalog.pg_attribute a where a.attrelid = target and a.attnum > 0
+                            and a.atthasmissing and a.attname <> all (current.columns)) then
+            unseen := null;
+        end if;
         if unseen is null and current.fingerprint = print then
             for statement in
                 select * from tidemark.truncate_statements(target, format('tidemark.%I', 'capture_' || current.id), always)
@@ -643,7 +666,7 @@ begin
         end if;
         perform tidemark.detach(target);
     else
-        select 'another table had its name before; type: tidemark copy' into unseen
+        select 'another table had its name before; load the table anew' into unseen
         from tidemark.capture c join pg_catalog.pg_class k on k.oid = target
         where c.retired_at is null and c.table_name = k.relname and c.schema_name = (select n.nspname from pg_catalog.pg_namespace n where n.oid = k.relnamespace);
     end if;

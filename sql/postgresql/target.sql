@@ -15,5 +15,6 @@ create table if not exists tidemark.cursor (
     last_id     bigint not null,        -- the highest change id applied, for people
     epoch       bigint not null,        -- raised by every worker that takes the pipeline over
     worker      text,                   -- which one did so last
-    applied_at  timestamptz
+    applied_at  timestamptz,
+    failure     text                    -- what stopped the worker for good, until the next one takes over
 );

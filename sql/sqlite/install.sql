@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS tidemark_capture (
     schema_text  TEXT,  -- what the triggers were made for; the worker stops where the table is another one
     trigger_text TEXT,  -- the triggers as SQLite keeps them
     installed_at TEXT,
-    retired_at   TEXT   -- NULL = its triggers are there
+    retired_at   TEXT,  -- NULL = its triggers are there
+    gap          TEXT   -- why rows may have passed unseen just before this generation
 );
 
 -- What the images and keys of a generation hold.

@@ -9,5 +9,6 @@ CREATE TABLE IF NOT EXISTS tidemark_cursor (
     last_id    INTEGER NOT NULL,  -- the highest change id applied, for people
     epoch      INTEGER NOT NULL,  -- raised by every worker that takes the pipeline over
     worker     TEXT,              -- which one did so last
-    applied_at TEXT
+    applied_at TEXT,
+    failure    TEXT               -- what stopped the worker for good, until the next one takes over
 );

@@ -40,8 +40,8 @@ package protocol TargetAdministration: AnyObject {
     /// Makes what keeps the cursors, where it is missing.
     func install() throws
 
-    /// The pipeline's cursor and when it last moved, or nil where there is none.
-    func cursor(of pipeline: String) throws -> (cursor: Cursor, appliedAt: String?, worker: String?)?
+    /// The pipeline's cursor, or nil where there is none.
+    func cursor(of pipeline: String) throws -> StoredCursor?
 
     /// Places a first cursor; one that is there stays as it is.
     func place(_ cursor: Cursor, of pipeline: String) throws

@@ -12,8 +12,9 @@ package protocol ChangeSource: AnyObject {
     /// beginning where the one before ends. Empty where there is nothing.
     ///
     /// Before it returns, a witness of all of them is durable in the source.
-    /// - Throws: if the cursor's own witness is gone, or capture of a table is no longer what setup made.
-    func windows(after cursor: Cursor) throws -> [Window]
+    /// - Parameter taken: the tables of the pipeline; what happens to others is no concern of its.
+    /// - Throws: if the cursor's own witness is gone, or if rows of a table may have passed capture unseen.
+    func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window]
 
     /// Hands over a window's changes in pages, in the order of their ids.
     /// - Parameters:

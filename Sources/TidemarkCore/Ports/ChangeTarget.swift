@@ -2,8 +2,13 @@
 ///
 /// Throws `TidemarkError` only. After one that may be retried later, the connection is of no use.
 package protocol ChangeTarget: AnyObject {
-    /// Takes the pipeline over: raises the epoch, so that an earlier worker's moves fail from now on.
+    /// Takes the pipeline over: raises the epoch, so that an earlier worker's moves fail from now on,
+    /// and forgets what stopped that one.
     func takeOver(worker: String) throws -> Cursor
+
+    /// Keeps what stopped this worker, for `status`. In a transaction of its own, and only while the
+    /// worker still holds the pipeline.
+    func record(failure: String, epoch: Int64) throws
 
     /// Applies one window and moves the cursor over it by compare-and-set, in one transaction.
     ///

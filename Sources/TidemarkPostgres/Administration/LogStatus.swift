@@ -19,12 +19,12 @@ struct LogStatus {
         status.lastID = Int64(log[0, 0] ?? "") ?? 0
         status.logBytes = Int64(log[0, 1] ?? "") ?? 0
         status.logRows = Int64(log[0, 2] ?? "") ?? 0
-        if let cursor { try addPending(after: cursor, to: &status) }
+        if let cursor { try addPending(pipeline, after: cursor, to: &status) }
         status.holdsBackPruning = try oldestTransaction()
         return status
     }
 
-    private func addPending(after cursor: Cursor, to status: inout SourceStatus) throws {
+    private func addPending(_ pipeline: String, after cursor: Cursor, to status: inout SourceStatus) throws {
         let witness = try session.query(
             "select exists (select from tidemark.tick where token::text = $1), (select id::text from tidemark.installation)",
             [.text(cursor.witness)])
@@ -44,10 +44,9 @@ struct LogStatus {
             """, [.text(cursor.snapshot.description)])
         status.pendingChanges = Int64(pending[0, 0] ?? "") ?? 0
         status.pendingSeconds = pending[0, 1].flatMap { Double($0) }
-        let foreign = try session.query("select schema_name, table_name, reason from tidemark.foreign_changes() limit 1")
-        if foreign.count > 0 {
-            let table = TableName(schema: foreign[0, 0], name: foreign[0, 1] ?? "")
-            status.obstacle = "Table \(table) was changed in a way that capture cannot see: \(foreign[0, 2] ?? "")."
+        let taken = try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
+        if let unseen = try UnseenChanges(session: session).all().first(where: { taken.takes($0.table) }) {
+            status.obstacle = "Rows of table \(unseen.table) may have changed without a trace in the log: \(unseen.why). \(UnseenChanges.remedy)"
         }
     }
 

@@ -74,8 +74,32 @@ package final class PostgresSourceAdministration: SourceAdministration {
                     ])
             }
         }
-        try reporting("the pipeline cannot be recorded") { try RecordedRequest(request).write(in: session) }
+        try reporting("the pipeline cannot be recorded") {
+            try RecordedRequest(request).write(in: session)
+            try releaseUnselected(locks)
+        }
         return tables
+    }
+
+    /// Takes capture off the tables that no pipeline wants any more, and that are gone.
+    private func releaseUnselected(_ locks: TableLocks) throws {
+        let names = try session.query("select name from tidemark.pipeline")
+        let selections = try (0..<names.count).map { row in
+            // A pipeline that is known by its confirmations only may want any table.
+            try RecordedRequest(of: names[row, 0] ?? "", in: session)?.request.selection ?? TableSelection()
+        }
+        let captured = try session.query(
+            """
+            select c.relation, c.schema_name, c.table_name, exists (select from pg_class r where r.oid = c.relation)
+            from tidemark.capture c where c.retired_at is null order by c.id
+            """)
+        for row in 0..<captured.count {
+            let name = TableName(schema: captured[row, 1], name: captured[row, 2] ?? "")
+            guard captured[row, 3] != "t" || !selections.contains(where: { $0.takes(name) }) else { continue }
+            try locks.holding(name, doing: "capture cannot be taken off a table") {
+                try session.query("select tidemark.detach($1::oid::regclass)", [.text(captured[row, 0] ?? "")])
+            }
+        }
     }
 
     package func recordedRequest(of pipeline: String) throws -> CaptureRequest? {

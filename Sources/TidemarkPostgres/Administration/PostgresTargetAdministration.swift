@@ -21,17 +21,17 @@ package final class PostgresTargetAdministration: TargetAdministration {
         try reporting("the cursor's table cannot be made") { try session.run(PostgresSQL.target) }
     }
 
-    package func cursor(of pipeline: String) throws -> (cursor: Cursor, appliedAt: String?, worker: String?)? {
+    package func cursor(of pipeline: String) throws -> StoredCursor? {
         try reporting("the cursor cannot be read") {
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return nil }
             let rows = try session.query(
-                "select source, snapshot, witness, last_id, epoch, applied_at, worker from tidemark.cursor where pipeline = $1",
+                "select source, snapshot, witness, last_id, epoch, applied_at, worker, failure from tidemark.cursor where pipeline = $1",
                 [.text(pipeline)])
             guard rows.count == 1, let snapshot = Snapshot(rows[0, 1] ?? "") else { return nil }
             let cursor = Cursor(
                 source: rows[0, 0] ?? "", snapshot: snapshot, witness: rows[0, 2] ?? "",
                 lastID: Int64(rows[0, 3] ?? "") ?? 0, epoch: Int64(rows[0, 4] ?? "") ?? 0)
-            return (cursor, rows[0, 5], rows[0, 6])
+            return StoredCursor(cursor: cursor, appliedAt: rows[0, 5], worker: rows[0, 6], failure: rows[0, 7])
         }
     }
 

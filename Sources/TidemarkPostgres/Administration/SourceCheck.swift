@@ -95,11 +95,10 @@ struct SourceCheck {
     }
 
     private func foreignChanges() throws -> [Finding] {
-        let rows = try session.query("select schema_name, table_name, reason from tidemark.foreign_changes()")
-        return (0..<rows.count).map { row in
+        try UnseenChanges(session: session).all().map { unseen in
             Finding(
-                .problem, table: TableName(schema: rows[row, 0], name: rows[row, 1] ?? ""),
-                "changed in a way that capture cannot see", remedy: rows[row, 2] ?? "")
+                .problem, table: unseen.table, "rows may have changed without a trace in the log: \(unseen.why)",
+                remedy: UnseenChanges.remedy)
         }
     }
 

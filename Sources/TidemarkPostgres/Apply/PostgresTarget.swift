@@ -42,7 +42,7 @@ package final class PostgresTarget: ChangeTarget {
         do {
             rows = try session.query(
                 """
-                update tidemark.cursor set epoch = epoch + 1, worker = $2 where pipeline = $1
+                update tidemark.cursor set epoch = epoch + 1, worker = $2, failure = null where pipeline = $1
                 returning source, snapshot, witness, last_id, epoch
                 """, [.text(context.pipeline), .text(worker)])
         } catch {
@@ -57,6 +57,16 @@ package final class PostgresTarget: ChangeTarget {
         }
         return Cursor(
             source: rows[0, 0] ?? "", snapshot: snapshot, witness: rows[0, 2] ?? "", lastID: lastID, epoch: epoch)
+    }
+
+    package func record(failure: String, epoch: Int64) throws {
+        do {
+            try session.query(
+                "update tidemark.cursor set failure = $2 where pipeline = $1 and epoch = $3",
+                [.text(context.pipeline), .text(failure), .text(String(epoch))])
+        } catch {
+            throw TargetFault(error, context: context).error("the failure cannot be recorded")
+        }
     }
 
     /// Applies one window and moves the cursor over it, in one transaction.

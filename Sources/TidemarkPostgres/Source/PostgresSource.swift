@@ -29,7 +29,7 @@ package final class PostgresSource: ChangeSource {
 
     /// After the last window's end was taken, a tick is committed that witnesses all of them
     /// (DESIGN, invariant 1; BREAKS A2).
-    package func windows(after cursor: Cursor) throws -> [Window] {
+    package func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window] {
         guard case .transactions(let start) = cursor.snapshot else {
             throw TidemarkError(
                 "the cursor is no place in a PostgreSQL source", why: "it holds \(cursor.snapshot)",
@@ -47,7 +47,7 @@ package final class PostgresSource: ChangeSource {
                 idle = (start, lastID, now)
                 return []
             }
-            let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor)
+            let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
             // Between the look and the tick a transaction may have ended that was open at `start`.
             let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
             progress = (tick, floor + 1)

@@ -17,11 +17,11 @@ struct TickWriting {
     ///
     /// On a server in recovery the write fails, which is wanted: a standby's snapshot lists nothing
     /// in progress (BREAKS A4).
-    func write(lastID: Int64, after cursor: Cursor) throws -> WrittenTick {
+    func write(lastID: Int64, after cursor: Cursor, taking taken: TableSelection) throws -> WrittenTick {
         try session.run("begin")
         do {
             let tick = try insert(lastID: lastID, after: cursor)
-            try refuseForeignChanges()
+            try UnseenChanges(session: session).refuse(taken)
             try session.run("commit")
             return tick
         } catch {
@@ -48,15 +48,5 @@ struct TickWriting {
             why: "the tick \(cursor.witness), which this source committed before the last window was applied, is gone:"
                 + " the source was rewound, restored from a backup, or promoted without it, or the target was restored",
             remedy: "Set the pipeline up again (tidemark teardown, then tidemark setup) and load the target anew.")
-    }
-
-    /// What no trigger sees (BREAKS C3) shows in the catalogue, by the end of the window at the latest.
-    private func refuseForeignChanges() throws {
-        let rows = try session.query("select schema_name, table_name, reason from tidemark.foreign_changes() limit 1")
-        guard rows.count > 0 else { return }
-        throw TidemarkError(
-            "a table was changed in a way that capture cannot see",
-            table: TableName(schema: rows[0, 0], name: rows[0, 1] ?? ""), why: rows[0, 2] ?? "",
-            remedy: "Nothing after it is applied until setup has looked at the table again.")
     }
 }

@@ -9,6 +9,8 @@ struct CapturePlan {
         var dropped: [String]
         /// The new generation; nil where the table is only given up.
         var made: (capture: Int64, table: SQLiteTable, triggers: [String])?
+        /// Why rows may have passed unseen before the new generation.
+        var gap: String?
         var tableName: String
 
         var statements: [String] {
@@ -42,7 +44,9 @@ struct CapturePlan {
             steps.append(
                 Step(
                     retired: own.map(\.capture), dropped: try own.flatMap { try Self.standing($0.capture, database) },
-                    made: (next, table, try Self.triggers(table, next, guarded).create), tableName: table.name))
+                    made: (next, table, try Self.triggers(table, next, guarded).create),
+                    gap: try Self.gap(own, table, fingerprint, AddedColumns(database)),
+                    tableName: table.name))
             next += 1
         }
         for gone in known {
@@ -51,6 +55,18 @@ struct CapturePlan {
                     retired: [gone.capture], dropped: try Self.standing(gone.capture, database), made: nil,
                     tableName: gone.table))
         }
+    }
+
+    /// Why rows may have passed the generations at hand unseen.
+    private static func gap(
+        _ own: [CaptureRegistry.Current], _ table: SQLiteTable, _ fingerprint: CaptureFingerprint, _ added: AddedColumns
+    ) throws -> String? {
+        for current in own {
+            if let known = current.gap { return known }
+            guard let why = try fingerprint.difference(of: current.capture, of: current.table) else { continue }
+            if try !added.areEmpty(in: table, since: current.capture) { return why }
+        }
+        return nil
     }
 
     private static func triggers(_ table: SQLiteTable, _ capture: Int64, _ guarded: Bool) throws -> SQLiteTriggers {
@@ -78,7 +94,7 @@ extension CapturePlan.Step {
         let registry = CaptureRegistry(database)
         for sql in statements { try database.execute(sql) }
         for capture in retired { try registry.retire(capture) }
-        if let made { try registry.add(made.capture, made.table) }
+        if let made { try registry.add(made.capture, made.table, gap: gap) }
         // Nobody else writes now, so the log ends with a whole transaction: windows are cut here, and no window holds
         // two generations of one table.
         try database.execute(SQLiteSource.tick)

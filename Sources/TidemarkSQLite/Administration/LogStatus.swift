@@ -17,7 +17,7 @@ struct LogStatus {
             // Ids have no gaps behind a cursor: they are drawn under the write lock, and a rollback takes them back.
             status.pendingChanges = max(0, status.lastID - cursor.lastApplied)
             status.pendingSeconds = try age(after: cursor.lastApplied)
-            status.obstacle = try obstacle(cursor, status.lastID, installID)
+            status.obstacle = try obstacle(pipeline, cursor, status.lastID, installID)
         }
         status.holdsBackPruning = try slowest(besides: pipeline)
         return status
@@ -45,12 +45,13 @@ struct LogStatus {
         return seconds
     }
 
-    private func obstacle(_ cursor: Cursor, _ lastID: Int64, _ installID: String) throws(SQLiteFailure) -> String? {
+    private func obstacle(_ pipeline: String, _ cursor: Cursor, _ lastID: Int64, _ installID: String) throws(SQLiteFailure) -> String? {
         let out = "set the pipeline up again (tidemark teardown, then tidemark setup) and load the target anew"
         if cursor.source != installID { return "the target's cursor is for another source; \(out)" }
         if let why = try log.obstacle(to: cursor, lastID: lastID, installID: installID) { return "\(why); \(out)" }
-        if let difference = try CaptureFingerprint(database).firstDifference() {
-            return "table \(difference.table): \(difference.why); type tidemark setup …, and load the table anew"
+        let taken = try PipelineRegistry(database: database).request(of: pipeline)?.selection ?? TableSelection()
+        if let unseen = try CaptureFingerprint(database).unseenChanges().first(where: { taken.takes($0.table) }) {
+            return "table \(unseen.table): \(unseen.why). \(CaptureFingerprint.remedy)"
         }
         return nil
     }

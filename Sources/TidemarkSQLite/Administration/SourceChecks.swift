@@ -93,11 +93,8 @@ struct SourceChecks {
             return []
         }
         var found: [Finding] = []
-        if let difference = try CaptureFingerprint(database).firstDifference() {
-            found.append(
-                Finding(
-                    .problem, table: TableName(schema: nil, name: difference.table), difference.why,
-                    remedy: "Type: tidemark setup …, and load the table anew."))
+        for unseen in try CaptureFingerprint(database).unseenChanges() where request.selection.takes(unseen.table) {
+            found.append(Finding(.problem, table: unseen.table, unseen.why, remedy: CaptureFingerprint.remedy))
         }
         let captured = Set(try CaptureRegistry(database).current().map { SQLiteIdentifier.folded($0.table) })
         for table in tables where !captured.contains(SQLiteIdentifier.folded(table.name)) {

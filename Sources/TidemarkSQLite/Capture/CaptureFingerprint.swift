@@ -9,6 +9,16 @@ struct CaptureFingerprint {
 
     /// The text for one table, or nil where it is not there.
     func schemaText(of table: String) throws(SQLiteFailure) -> String? {
+        let statements = try schema(of: table)
+        return statements.isEmpty ? nil : statements.joined(separator: ";\n")
+    }
+
+    /// The end of that text: what belongs to the table and is not its own statement.
+    func textBesideTable(_ table: String) throws(SQLiteFailure) -> String {
+        try schema(of: table).dropFirst().map { ";\n" + $0 }.joined()
+    }
+
+    private func schema(of table: String) throws(SQLiteFailure) -> [String] {
         let rows = try database.rows(
             """
             SELECT type, sql FROM main.sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL
@@ -16,10 +26,10 @@ struct CaptureFingerprint {
                    OR type = 'trigger' AND name NOT GLOB 'tidemark_capture_[0-9]*')
             ORDER BY type = 'trigger', type = 'index', name
             """, [.string(table)])
-        guard rows.first?[0] == .string("table") else { return nil }
+        guard rows.first?[0] == .string("table") else { return [] }
         return rows.filter { row in
             row[0] != .string("trigger") || SQLiteIndexText.isBeforeTrigger(row[1].string ?? "")
-        }.map { $0[1].string ?? "" }.joined(separator: ";\n")
+        }.map { $0[1].string ?? "" }
     }
 
     /// Does the application have triggers of its own on the table that run before capture's rows are written?
@@ -42,35 +52,38 @@ struct CaptureFingerprint {
         ).map { $0[0].string ?? "" }.joined(separator: ";\n")
     }
 
-    /// Compares every captured table with what setup recorded.
-    /// - Returns: the first that differs, and how, in words.
-    func firstDifference() throws(SQLiteFailure) -> (table: String, why: String)? {
-        let captures = try database.rows(
-            """
-            SELECT capture, table_name, schema_text, trigger_text FROM main.tidemark_capture
-            WHERE retired_at IS NULL ORDER BY capture
-            """)
-        for row in captures {
-            guard let capture = row[0].integer, let table = row[1].string else { continue }
-            guard let schema = try schemaText(of: table) else {
-                return (table, "the table was dropped or renamed since it was set up")
-            }
-            let triggers = try triggerText(of: capture)
-            if triggers.isEmpty {
-                return (table, "its capture triggers are gone, as after a table is rebuilt (SQLite's way to alter one) or replaced by a renamed one")
-            }
-            if schema != row[2].string {
-                return (table, "its columns, unique indexes or BEFORE triggers are no longer those that capture was made for")
-            }
-            if triggers != row[3].string { return (table, "its capture triggers were altered") }
+    /// The captured tables whose rows may have changed without a trace in the log, and why: they differ from what
+    /// setup recorded, or setup found them so and captures them anew since.
+    func unseenChanges() throws(SQLiteFailure) -> [(table: TableName, why: String)] {
+        var found: [(table: TableName, why: String)] = []
+        for current in try CaptureRegistry(database).current() {
+            guard let why = try difference(of: current.capture, of: current.table) ?? current.gap else { continue }
+            found.append((TableName(schema: nil, name: current.table), why))
         }
-        return nil
+        return found
     }
 
-    static func error(table: String, why: String) -> TidemarkError {
-        TidemarkError(
-            "a captured table is no longer what setup made", table: TableName(schema: nil, name: table),
-            why: why + ": changes since may not be in the log",
-            remedy: "Type: tidemark setup …, which captures it as it is now, and load the table anew (tidemark copy …).")
+    /// How a table differs from what setup recorded for a generation of its capture, in words.
+    func difference(of capture: Int64, of table: String) throws(SQLiteFailure) -> String? {
+        let recorded = try database.rows(
+            "SELECT schema_text, trigger_text FROM main.tidemark_capture WHERE capture = ?", [.integer(capture)])
+        guard let schema = try schemaText(of: table) else { return "the table was dropped or renamed since it was set up" }
+        let triggers = try triggerText(of: capture)
+        if triggers.isEmpty {
+            return "its capture triggers are gone, as after a table is rebuilt (SQLite's way to alter one) or replaced by a renamed one"
+        }
+        if schema != recorded.first?[0].string {
+            return "its columns, unique indexes or BEFORE triggers are no longer those that capture was made for"
+        }
+        return triggers == recorded.first?[1].string ? nil : "its capture triggers were altered"
     }
+
+    static func error(_ table: TableName, why: String) -> TidemarkError {
+        TidemarkError(
+            "rows of a table may have changed without a trace in the log", table: table, why: why, remedy: remedy)
+    }
+
+    static let remedy =
+        "Nothing is applied until the table is known to be equal: type tidemark teardown …, load the target anew, then tidemark setup …"
+        + " (or leave the table out with --exclude)."
 }

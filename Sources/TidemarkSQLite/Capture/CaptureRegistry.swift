@@ -11,14 +11,15 @@ struct CaptureRegistry {
         var capture: Int64
         var table: String
         var schemaText: String
+        var gap: String?
     }
 
     func current() throws(SQLiteFailure) -> [Current] {
         try database.rows(
-            "SELECT capture, table_name, schema_text FROM main.tidemark_capture WHERE retired_at IS NULL ORDER BY capture"
+            "SELECT capture, table_name, schema_text, gap FROM main.tidemark_capture WHERE retired_at IS NULL ORDER BY capture"
         ).compactMap { row in
             guard let capture = row[0].integer, let table = row[1].string else { return nil }
-            return Current(capture: capture, table: table, schemaText: row[2].string ?? "")
+            return Current(capture: capture, table: table, schemaText: row[2].string ?? "", gap: row[3].string)
         }
     }
 
@@ -43,16 +44,17 @@ struct CaptureRegistry {
     }
 
     /// Records a generation whose triggers have just been made.
-    func add(_ capture: Int64, _ table: SQLiteTable) throws(SQLiteFailure) {
+    /// - Parameter gap: why rows may have passed unseen before it.
+    func add(_ capture: Int64, _ table: SQLiteTable, gap: String?) throws(SQLiteFailure) {
         let fingerprint = CaptureFingerprint(database)
         _ = try database.rows(
             """
-            INSERT INTO main.tidemark_capture (capture, table_name, schema_text, trigger_text, installed_at)
-            VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+            INSERT INTO main.tidemark_capture (capture, table_name, schema_text, trigger_text, gap, installed_at)
+            VALUES (?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
             """,
             [
                 .integer(capture), .string(table.name), .string(try fingerprint.schemaText(of: table.name) ?? ""),
-                .string(try fingerprint.triggerText(of: capture)),
+                .string(try fingerprint.triggerText(of: capture)), gap.map { .string($0) } ?? .null,
             ])
         let key = table.key?.columns ?? []
         for (position, column) in table.columns.enumerated() {

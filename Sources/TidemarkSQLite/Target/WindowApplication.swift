@@ -126,7 +126,7 @@ final class WindowApplication {
         throw TidemarkError(
             "one partition was truncated", pipeline: pipeline, table: table, changeID: change.id,
             why: "on this target the partitions are one table, and which of its rows are gone is not in the log",
-            remedy: "Load the table anew: tidemark copy …; from now on, DELETE from a partition instead of TRUNCATE.")
+            remedy: "Load the table anew; from now on, DELETE from a partition instead of TRUNCATE.")
     }
 
     private func refusal(of change: Change, in page: ChangePage) -> TidemarkError {
