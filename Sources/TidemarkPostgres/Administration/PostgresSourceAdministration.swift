@@ -128,15 +128,6 @@ package final class PostgresSourceAdministration: SourceAdministration {
         try reporting("capture cannot be removed") { try Removal(session: session, pipeline: pipeline).run() }
     }
 
-    @discardableResult
-    private func reporting<T>(_ what: String, _ body: () throws -> T) throws -> T {
-        do {
-            return try body()
-        } catch let failure as PostgresFailure {
-            throw failure.reported(what)
-        }
-    }
-
     private static func nothingSelected(_ request: CaptureRequest) -> TidemarkError {
         let patterns = request.selection.include.map(\.text).joined(separator: ", ")
         return TidemarkError(

@@ -82,13 +82,4 @@ package final class PostgresTargetAdministration: TargetAdministration {
     private func isLast(_ pipeline: String) throws -> Bool {
         try session.query("select exists (select from tidemark.cursor where pipeline <> $1)", [.text(pipeline)])[0, 0] != "t"
     }
-
-    @discardableResult
-    private func reporting<T>(_ what: String, _ body: () throws -> T) throws -> T {
-        do {
-            return try body()
-        } catch let failure as PostgresFailure {
-            throw failure.reported(what)
-        }
-    }
 }

@@ -151,14 +151,6 @@ package final class PostgresSource: ChangeSource {
                 writer: UInt64(rows[row, 2] ?? "") ?? 0, lastID: rows[row, 3].flatMap { Int64($0) })
         }
     }
-
-    private func reporting<T>(_ what: String, _ body: () throws -> T) throws -> T {
-        do {
-            return try body()
-        } catch let failure as PostgresFailure {
-            throw failure.reported(what)
-        }
-    }
 }
 
 /// How much of a source is read at once.

@@ -48,3 +48,13 @@ extension PostgresFailure {
         }
     }
 }
+
+/// Says what was being done in whatever the server, or libpq, said.
+@discardableResult
+func reporting<T>(_ what: String, _ body: () throws -> T) throws -> T {
+    do {
+        return try body()
+    } catch let failure as PostgresFailure {
+        throw failure.reported(what)
+    }
+}

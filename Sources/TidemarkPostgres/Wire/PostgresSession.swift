@@ -74,33 +74,12 @@ package final class PostgresSession {
     /// - Returns: the rows, every value in its text form.
     @discardableResult
     package func query(_ sql: String, _ parameters: [PostgresParameter] = []) throws(PostgresFailure) -> PostgresRows {
-        var buffers: [[UInt8]] = []
-        var lengths: [Int32] = []
-        var formats: [Int32] = []
-        var types: [Oid] = []
-        for parameter in parameters {
-            switch parameter {
-            case .text(let text): buffers.append(Array(text.utf8) + [0]); types.append(0); formats.append(0)
-            case .json(let bytes): buffers.append(bytes); types.append(114); formats.append(1)
-            }
-            lengths.append(Int32(buffers[buffers.count - 1].count))
-        }
-        let result = Self.withPointers(to: buffers[...], []) { pointers in
+        let bound = BoundParameters(parameters)
+        let result = bound.withPointers { pointers in
             PQexecParams(
-                connection, sql, Int32(parameters.count), types, pointers, lengths, formats, 0)
+                connection, sql, Int32(parameters.count), bound.types, pointers, bound.lengths, bound.formats, 0)
         }
         return PostgresRows(try checked(result))
-    }
-
-    private static func withPointers<R>(
-        to buffers: ArraySlice<[UInt8]>, _ pointers: [UnsafePointer<CChar>?],
-        _ body: ([UnsafePointer<CChar>?]) -> R
-    ) -> R {
-        guard let first = buffers.first else { return body(pointers) }
-        return first.withUnsafeBytes { bytes in
-            withPointers(
-                to: buffers.dropFirst(), pointers + [bytes.baseAddress?.assumingMemoryBound(to: CChar.self)], body)
-        }
     }
 
     /// Streams `COPY (query) TO STDOUT (FORMAT binary)`, one buffer per message. If `receive` throws,
@@ -135,7 +114,7 @@ package final class PostgresSession {
         PQcancel(request, &message, Int32(message.count))
     }
 
-    private func checked(_ result: OpaquePointer?) throws(PostgresFailure) -> PostgresResult {
+    func checked(_ result: OpaquePointer?) throws(PostgresFailure) -> PostgresResult {
         let owned = PostgresResult(result)
         switch PQresultStatus(result) {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_COPY_OUT, PGRES_COPY_IN: return owned
@@ -159,12 +138,6 @@ package final class PostgresSession {
     private static func firstLine(_ text: String) -> String {
         String(text.split(separator: "\n").first ?? "no answer from the server")
     }
-}
-
-/// A value that goes to the server beside the statement.
-package enum PostgresParameter: Sendable {
-    case text(String)
-    case json([UInt8])
 }
 
 /// Owns a `PGresult`.
