@@ -42,6 +42,14 @@ package final class DedicatedThread<State>: @unchecked Sendable {
         }
     }
 
+    /// Hands work over without waiting for it; it runs after all work given before it.
+    package func submit(_ body: @escaping @Sendable (inout State) -> Void) {
+        pthread_mutex_lock(mutex)
+        queue.append(body)
+        pthread_cond_signal(changed)
+        pthread_mutex_unlock(mutex)
+    }
+
     /// Lets the thread end once the work at hand is done; the state is released there.
     package func stop() {
         pthread_mutex_lock(mutex)

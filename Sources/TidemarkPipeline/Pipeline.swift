@@ -14,8 +14,10 @@ package actor Pipeline {
         package var idleWaitMinMs = 5
         package var idleWaitMaxMs = 50
         package var reconnectWaitMaxMs = 10_000
-        /// How often the source is told what it may remove, and how often progress is logged.
+        /// How often the source is told what it may remove, and how often progress is logged; in a
+        /// backlog also after so many changes, so that the log shrinks while it is read.
         package var confirmEveryMs = 5_000
+        package var confirmEveryChanges = 100_000
 
         package init(name: String, worker: String) {
             self.name = name
@@ -33,10 +35,14 @@ package actor Pipeline {
     private var selection = TableSelection()
     private let sourceThread = DedicatedThread<(any ChangeSource)?> { nil }
     private let targetThread = DedicatedThread<(any ChangeTarget)?> { nil }
+    private let confirmThread = DedicatedThread<(any ChangeSource)?> { nil }
     private let log: Logger
     private let clock = ContinuousClock()
     private var stopping = false
     private var progress = Progress()
+    private var confirming: Task<Void, Never>?
+    private var confirmedAt = ContinuousClock.now
+    private var unconfirmedChanges = 0
 
     /// - Parameter selection: which of the captured tables it takes; asked at each connection.
     package init(
@@ -55,6 +61,7 @@ package actor Pipeline {
     deinit {
         sourceThread.stop()
         targetThread.stop()
+        confirmThread.stop()
     }
 
     /// Lets `run` return after the window at hand.
@@ -65,6 +72,7 @@ package actor Pipeline {
     package func runOnce() async throws -> Cursor {
         try await recordingFailure {
             let cursor = try await applyBacklog(after: try await connect())
+            await confirming?.value
             try await confirm(cursor)
             return cursor
         }
@@ -98,18 +106,19 @@ package actor Pipeline {
         failures = 0
         var waitMs = settings.idleWaitMinMs
         var confirmed = cursor
-        var confirmedAt = clock.now
         while !stopping {
             let before = cursor
             cursor = try await applyBacklog(after: cursor)
-            if cursor != confirmed, clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs) {
-                try await confirm(cursor)
-                progress.logAndReset(to: log)
-                (confirmed, confirmedAt) = (cursor, clock.now)
-            }
             waitMs = cursor == before ? min(waitMs * 2, settings.idleWaitMaxMs) : settings.idleWaitMinMs
-            if cursor == before { try? await Task.sleep(for: .milliseconds(waitMs)) }
+            guard cursor == before else { continue }
+            // What the last windows of a burst left, once it is over.
+            if cursor != confirmed, confirming == nil, clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs) {
+                confirmBeside(cursor)
+                confirmed = cursor
+            }
+            try? await Task.sleep(for: .milliseconds(waitMs))
         }
+        await confirming?.value
         if cursor != confirmed { try await confirm(cursor) }
     }
 
@@ -149,60 +158,99 @@ package actor Pipeline {
             let windows = try source.windows(after: start, taking: selection)
             return (windows, windows.isEmpty ? [] : try source.capturedTables())
         }
-        let taken = tables.filter { selection.takes($0.name) }
-        let byCapture = Dictionary(uniqueKeysWithValues: taken.map { ($0.capture, $0) })
-        for window in windows where !stopping {
+        let taken = Dictionary(uniqueKeysWithValues: tables.filter { selection.takes($0.name) }.map { ($0.capture, $0) })
+        // The next window is read while this one is applied and committed, one page of it at a time.
+        var ahead: PageSlots?
+        for (place, window) in windows.enumerated() where !stopping {
+            let pages = ahead ?? startReading(window, taken)
+            ahead = place + 1 < windows.count ? startReading(windows[place + 1], taken) : nil
             do {
-                cursor = try await apply(window, tables: byCapture, moving: cursor, order: .paged)
+                cursor = try await apply(window, pages, tables: taken, moving: cursor, order: .paged)
             } catch let failure as TidemarkError where failure.retry == .staged {
                 log.debug("staging a window: \(failure.why)")
-                cursor = try await apply(window, tables: byCapture, moving: cursor, order: .staged)
+                ahead?.abandon()
+                ahead = nil
+                cursor = try await apply(
+                    window, startReading(window, taken), tables: taken, moving: cursor, order: .staged)
+            } catch {
+                ahead?.abandon()
+                throw error
             }
             progress.windows += 1
             progress.cursor = cursor
+            confirmBeside(cursor)
         }
+        ahead?.abandon()
         return cursor
     }
 
-    private func apply(
-        _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder
-    ) async throws -> Cursor {
+    private func startReading(_ window: Window, _ tables: [Int32: CapturedTable]) -> PageSlots {
         let slots = PageSlots()
         let captures = tables.keys.sorted()
-        async let reading: Int = sourceThread.run { source in
-            var changes = 0
+        sourceThread.submit { source in
             do {
                 try source?.read(window, captures: captures) { page in
-                    changes += page.changes.count
                     guard slots.offer(page) else { throw Abandoned() }
                 }
                 slots.finish(.success(()))
-            } catch is Abandoned {
-                // The applying side failed; what it says is what counts.
             } catch {
+                // Where the applying side has failed, nobody reads this: what it says is what counts.
                 slots.finish(.failure(error))
             }
-            return changes
         }
-        let applied: Result<Cursor, any Error>
-        do {
-            applied = .success(
-                try await targetThread.run { target in
-                    defer { slots.abandon() }
-                    guard let target else { throw CancellationError() }
-                    return try target.apply(
-                        window, tables: tables, moving: cursor, order: order, nextPage: { try slots.next() })
-                })
-        } catch {
-            applied = .failure(error)
+        return slots
+    }
+
+    private func apply(
+        _ window: Window, _ pages: PageSlots, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder
+    ) async throws -> Cursor {
+        let (moved, changes) = try await targetThread.run { target in
+            defer { pages.abandon() }
+            guard let target else { throw CancellationError() }
+            var changes = 0
+            let moved = try target.apply(window, tables: tables, moving: cursor, order: order) {
+                let page = try pages.next()
+                changes += page?.changes.count ?? 0
+                return page
+            }
+            return (moved, changes)
         }
-        progress.changes += try await reading
-        return try applied.get()
+        progress.changes += changes
+        unconfirmedChanges += changes
+        return moved
+    }
+
+    /// Pruning has a connection of its own: the log is emptied while the next windows are applied.
+    private func confirmBeside(_ cursor: Cursor) {
+        let isDue = clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs)
+        guard confirming == nil, isDue || unconfirmedChanges >= settings.confirmEveryChanges else { return }
+        if isDue {
+            confirmedAt = clock.now
+            progress.logAndReset(to: log)
+        }
+        unconfirmedChanges = 0
+        confirming = Task {
+            do {
+                try await confirm(cursor)
+            } catch {
+                log.debug("the log was not pruned, it will be later: \(error)")
+            }
+            confirming = nil
+        }
     }
 
     private func confirm(_ cursor: Cursor) async throws {
-        let name = settings.name
-        try await sourceThread.run { source in try source?.confirm(cursor, of: name) }
+        let (openSource, name) = (openSource, settings.name)
+        try await confirmThread.run { source in
+            do {
+                let opened = try source ?? openSource()
+                source = opened
+                try opened.confirm(cursor, of: name)
+            } catch {
+                source = nil
+                throw error
+            }
+        }
     }
 
     /// Puts the pipeline's name into errors of parts that do not know it, and keeps in the target what
