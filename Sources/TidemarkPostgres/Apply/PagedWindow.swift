@@ -6,6 +6,8 @@ struct PagedWindow: WindowWork {
     private var stage = WindowStage()
     private var parts = PageParts()
     private var used: [Int32: TableStatements] = [:]
+    /// The table whose upsert the server may still work on.
+    private var unsettled: CapturedTable?
     private var truncation: Truncation { Truncation(session: tables.session, context: tables.context) }
 
     init(_ tables: TargetTables) { self.tables = tables }
@@ -13,6 +15,8 @@ struct PagedWindow: WindowWork {
     var tablesUsed: [TargetTable] { used.keys.sorted().compactMap { used[$0]?.target } }
 
     mutating func apply(_ page: ChangePage) throws {
+        // A table that is new to the window is looked up, which is no place for another one's refusal.
+        if page.changes.contains(where: { used[$0.capture] == nil }) { try settle() }
         let page = try tables.readable(page)
         for part in parts.split(page, tables: tables.captured) {
             switch part {
@@ -27,6 +31,7 @@ struct PagedWindow: WindowWork {
     }
 
     mutating func finish() throws {
+        try settle()
         let waiting = stage.captures.sorted().compactMap { used[$0]?.target }
         for table in ForeignKey.parentsFirst(waiting).reversed() {
             try settleWholeRows(of: table.captured.capture, final: true)
@@ -42,6 +47,7 @@ struct PagedWindow: WindowWork {
         } catch {
             throw tables.refusal(of: page.changes[error.index], in: page)
         }
+        try settle()
         var pieces: [Int32: PagedTable] = [:]
         for table in plan.tables {
             let statements = try tables.statements(table.capture)
@@ -54,9 +60,17 @@ struct PagedWindow: WindowWork {
         let order = ForeignKey.parentsFirst(plan.tables.compactMap { used[$0.capture]?.target })
             .compactMap { pieces[$0.captured.capture] }
         for table in order.reversed() { try refusable(table.statements.captured) { try table.deleteUnreferenced() } }
-        for table in order { try refusable(table.statements.captured) { try table.upsert() } }
+        for table in order {
+            try settle()
+            unsettled = table.statements.captured
+            try refusable(unsettled) { try table.upsert() }
+        }
+        if order.contains(where: \.deletesAgain) { try settle() }
         for table in order.reversed() { try refusable(table.statements.captured) { try table.deleteRest() } }
-        try stage.add(plan.tables.flatMap(\.wholeRowDeletions).sorted(), of: page, in: tables.session)
+        let gone = plan.tables.flatMap(\.wholeRowDeletions).sorted()
+        guard !gone.isEmpty else { return }
+        try settle()
+        try stage.add(gone, of: page, in: tables.session)
     }
 
     private mutating func truncate(_ plan: PagePlan, _ page: ChangePage) throws {
@@ -82,6 +96,11 @@ struct PagedWindow: WindowWork {
             guard tables.context.holdsTriggersStill else { throw PageRefusal(failure: nil, table: statements.captured) }
             throw WholeRowsMissing(left.count, first: left.firstID, of: statements.captured).error(tables.context)
         }
+    }
+
+    /// Waits for the last page's upsert, on which the server worked while this page was planned.
+    private func settle() throws {
+        try refusable(unsettled) { try tables.session.settle() }
     }
 
     /// Turns the server's refusal of a row into one that staging may answer.
@@ -128,8 +147,11 @@ private struct PagedTable {
         try write(statements.paged.upsert, upserts)
     }
 
+    /// Rows that others refer to go last.
+    var deletesAgain: Bool { statements.target.isReferenced && !deletes.isEmpty }
+
     func deleteRest() throws {
-        if statements.target.isReferenced { try delete(statements.paged.deletion, deletes) }
+        if deletesAgain { try delete(statements.paged.deletion, deletes) }
     }
 
     private func delete(_ sql: String, _ indices: [Int]) throws {
@@ -139,7 +161,8 @@ private struct PagedTable {
 
     private func write(_ sql: String, _ indices: [Int]) throws {
         guard !indices.isEmpty else { return }
-        try tables.prepared.query(sql, [.json(PageArray.images(indices, of: page))])
+        // Not waited for: the next page is taken and planned while the server works.
+        try tables.prepared.send(sql, [.json(PageArray.images(indices, of: page))])
     }
 }
 

@@ -93,11 +93,11 @@ package final class PostgresTarget: ChangeTarget {
                 return try apply(window, cursor, PagedWindow(tables), first, next)
             } catch let refusal as PageRefusal {
                 guard pagesRead == 1 else { throw refusal.askingForStaging(context) }
-                _ = try? session.run("rollback")
+                session.rollback()
                 return try apply(window, cursor, StagedWindow(tables), first, next)
             }
         } catch {
-            _ = try? session.run("rollback")
+            session.rollback()
             // What was found may be why it failed: look again.
             tables.forget()
             guard let failure = error as? PostgresFailure else { throw error }

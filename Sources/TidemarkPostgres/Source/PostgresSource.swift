@@ -156,7 +156,7 @@ package final class PostgresSource: ChangeSource {
 /// How much of a source is read at once.
 package struct ReadLimits: Sendable {
     /// Change ids that a window spans, where ticks allow the cut.
-    package var windowChangesMax: Int64 = 200_000
+    package var windowChangesMax: Int64 = 50_000
     package var pageChangesMax = 8_192
     package var pageBytesMax = 4 << 20
 

@@ -4,6 +4,7 @@ import Glibc
 /// One libpq connection. It blocks, so it lives on a thread of its own, and it is not `Sendable`.
 package final class PostgresSession {
     let connection: OpaquePointer
+    private var isAwaitingAnswer = false
 
     /// Settings that every session of tidemark pins, so that no default of a role, database or
     /// server changes how a value is read or written, or whether a commit is durable.
@@ -67,6 +68,7 @@ package final class PostgresSession {
 
     /// Runs one or more statements without parameters, and drops what they return.
     package func run(_ sql: String) throws(PostgresFailure) {
+        try settle()
         _ = try checked(PQexec(connection, sql))
     }
 
@@ -74,6 +76,7 @@ package final class PostgresSession {
     /// - Returns: the rows, every value in its text form.
     @discardableResult
     package func query(_ sql: String, _ parameters: [PostgresParameter] = []) throws(PostgresFailure) -> PostgresRows {
+        try settle()
         let bound = BoundParameters(parameters)
         let result = bound.withPointers { pointers in
             PQexecParams(
@@ -82,9 +85,39 @@ package final class PostgresSession {
         return PostgresRows(try checked(result))
     }
 
+    /// Sends a prepared statement and comes back while the server works on it. What it failed with is
+    /// thrown by the next call that needs the session, or by `settle`.
+    func send(prepared name: String, _ bound: BoundParameters) throws(PostgresFailure) {
+        try settle()
+        let sent = bound.withPointers { pointers in
+            PQsendQueryPrepared(
+                connection, name, Int32(bound.types.count), pointers, bound.lengths, bound.formats, 0)
+        }
+        guard sent == 1 else { throw failure(PostgresResult(nil)) }
+        isAwaitingAnswer = true
+    }
+
+    /// Waits for the statement that was sent, if one was.
+    func settle() throws(PostgresFailure) {
+        guard isAwaitingAnswer else { return }
+        isAwaitingAnswer = false
+        var refusal: PostgresFailure?
+        while let result = PQgetResult(connection) {
+            do { _ = try checked(result) } catch { refusal = refusal ?? error }
+        }
+        if let refusal { throw refusal }
+    }
+
+    /// Gives the transaction up, whatever state it is in.
+    func rollback() {
+        try? settle()
+        _ = try? run("rollback")
+    }
+
     /// Streams `COPY (query) TO STDOUT (FORMAT binary)`, one buffer per message. If `receive` throws,
     /// the rest is cancelled and the session stays usable.
     package func copyOut(_ query: String, _ receive: (UnsafeRawBufferPointer) throws -> Void) throws {
+        try settle()
         _ = try checked(PQexec(connection, "copy (\(query)) to stdout (format binary)"))
         var refusal: (any Error)?
         while true {

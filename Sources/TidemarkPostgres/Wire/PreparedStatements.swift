@@ -13,8 +13,17 @@ final class PreparedStatements {
 
     init(_ session: PostgresSession) { self.session = session }
 
+    /// Sends the statement; its answer is the next call's concern (`PostgresSession.send`).
+    func send(_ sql: String, _ parameters: [PostgresParameter]) throws(PostgresFailure) {
+        try session.settle()
+        let name: String
+        if let known = names[sql] { name = known } else { name = try prepare(sql, parameters) }
+        try session.send(prepared: name, BoundParameters(parameters))
+    }
+
     @discardableResult
     func query(_ sql: String, _ parameters: [PostgresParameter]) throws(PostgresFailure) -> PostgresRows {
+        try session.settle()
         let name: String
         if let known = names[sql] { name = known } else { name = try prepare(sql, parameters) }
         let bound = BoundParameters(parameters)
