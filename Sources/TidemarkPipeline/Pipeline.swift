@@ -14,10 +14,9 @@ package actor Pipeline {
         package var idleWaitMinMs = 5
         package var idleWaitMaxMs = 50
         package var reconnectWaitMaxMs = 10_000
-        /// How often the source is told what it may remove, and how often progress is logged; in a
-        /// backlog also after so many changes, so that the log shrinks while it is read.
+        /// How often the source is told what it may remove, and how often progress is logged. Catching
+        /// up comes first: removing what was applied costs the source as much as reading it.
         package var confirmEveryMs = 5_000
-        package var confirmEveryChanges = 100_000
 
         package init(name: String, worker: String) {
             self.name = name
@@ -42,7 +41,6 @@ package actor Pipeline {
     private var progress = Progress()
     private var confirming: Task<Void, Never>?
     private var confirmedAt = ContinuousClock.now
-    private var unconfirmedChanges = 0
 
     /// - Parameter selection: which of the captured tables it takes; asked at each connection.
     package init(
@@ -67,14 +65,16 @@ package actor Pipeline {
     /// Lets `run` return after the window at hand.
     package func stop() { stopping = true }
 
-    /// Applies everything that was committed when it started, and returns.
+    /// Applies everything that was committed when it started, and returns. Meanwhile the log is rid of
+    /// what earlier runs applied; what this one applies is the next one's to remove.
     /// - Returns: the place reached.
     package func runOnce() async throws -> Cursor {
         try await recordingFailure {
-            let cursor = try await applyBacklog(after: try await connect())
+            let start = try await connect()
+            startConfirming(start)
+            let reached = try await applyBacklog(after: start)
             await confirming?.value
-            try await confirm(cursor)
-            return cursor
+            return reached
         }
     }
 
@@ -216,19 +216,18 @@ package actor Pipeline {
             return (moved, changes)
         }
         progress.changes += changes
-        unconfirmedChanges += changes
         return moved
     }
 
-    /// Pruning has a connection of its own: the log is emptied while the next windows are applied.
+    /// Pruning has a connection of its own: it does not hold the next windows up.
     private func confirmBeside(_ cursor: Cursor) {
-        let isDue = clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs)
-        guard confirming == nil, isDue || unconfirmedChanges >= settings.confirmEveryChanges else { return }
-        if isDue {
-            confirmedAt = clock.now
-            progress.logAndReset(to: log)
-        }
-        unconfirmedChanges = 0
+        guard confirming == nil, clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs) else { return }
+        confirmedAt = clock.now
+        progress.logAndReset(to: log)
+        startConfirming(cursor)
+    }
+
+    private func startConfirming(_ cursor: Cursor) {
         confirming = Task {
             do {
                 try await confirm(cursor)

@@ -157,7 +157,7 @@ package final class PostgresSource: ChangeSource {
 package struct ReadLimits: Sendable {
     /// Change ids that a window spans, where ticks allow the cut.
     package var windowChangesMax: Int64 = 50_000
-    package var pageChangesMax = 8_192
+    package var pageChangesMax = 16_384
     package var pageBytesMax = 4 << 20
 
     package init() {}
