@@ -42,7 +42,7 @@ package struct Configuration: Sendable {
         do {
             text = try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            throw UsageError("The configuration \(path) cannot be read: \(error.localizedDescription)")
+            throw UsageError("The configuration \(path) cannot be read: check that the file is there and that this user may read it.")
         }
         try self.init(text: text, path: path)
     }
@@ -52,7 +52,8 @@ package struct Configuration: Sendable {
         do {
             root = try compose(yaml: text)
         } catch let error as YamlError {
-            throw UsageError("The configuration \(path) is no YAML: \(error)")
+            // Yams shows the text around the place, and that may hold a password.
+            throw UsageError("The configuration \(path) is no YAML\(Self.place(of: error)).")
         }
         let file = Reading(path: path)
         guard let root, let top = root.mapping else { throw file.wrong(root, "the file has to begin with pipelines:") }
@@ -61,6 +62,17 @@ package struct Configuration: Sendable {
             throw file.wrong(top["pipelines"], "pipelines: has to hold one entry per pipeline, by name")
         }
         pipelines = try named.map { key, value in try file.entry(key, value) }
+    }
+}
+
+extension Configuration {
+    private static func place(of error: YamlError) -> String {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+            ", line \(mark.line), column \(mark.column): \(problem)"
+        case .duplicatedKeysInMapping: ": a key stands twice in one mapping"
+        default: ""
+        }
     }
 }
 

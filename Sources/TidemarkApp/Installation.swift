@@ -10,14 +10,18 @@ package struct Installation {
     /// that can be logged. Rows that are there already are not copied.
     /// - Returns: the tables captured.
     package func setUp() throws -> [SourceTable] {
-        try definition.naming {
-            let source = try definition.openSourceAdministration()
-            let target = try definition.openTargetAdministration()
-            let request = try definition.effectiveRequest(source)
+        try onBothSides { source, target in
+            let request = try definition.request(source)
+            // Before anything is made: a mistyped pattern should leave nothing behind.
+            guard try !source.tables(request.selection).isEmpty else { throw nothingSelected(request.selection) }
             try source.installLog()
             try target.install()
-            if try target.cursor(of: definition.name) == nil {
-                try target.place(try source.startCursor(), of: definition.name)
+            let identity = try source.identity()
+            guard try identity == nil || target.identityAsSource() != identity else { throw sameDatabase() }
+            if let stored = try target.cursor(of: definition.name) {
+                try refuseForeign(stored.cursor, identity)
+            } else {
+                try target.place(try source.startCursor(of: definition.name), of: definition.name)
             }
             return try source.install(request)
         }
@@ -25,42 +29,67 @@ package struct Installation {
 
     /// What `setUp` would run, by side.
     package func planSetUp() throws -> [(side: String, statement: PlannedStatement)] {
-        try definition.naming {
-            let source = try definition.openSourceAdministration()
-            let target = try definition.openTargetAdministration()
-            let request = try definition.effectiveRequest(source)
+        try onBothSides { source, target in
+            let request = try definition.request(source)
             return try source.planInstall(request).map { ("source", $0) } + target.planInstall().map { ("target", $0) }
         }
     }
 
     package func tearDown() throws {
-        try definition.naming {
-            let source = try definition.openSourceAdministration()
-            let target = try definition.openTargetAdministration()
+        try onBothSides { source, target in
+            if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, try source.identity()) }
             try source.remove(definition.name)
             try target.remove(definition.name)
         }
     }
 
     package func planTearDown() throws -> [(side: String, statement: PlannedStatement)] {
-        try definition.naming {
-            let source = try definition.openSourceAdministration()
-            let target = try definition.openTargetAdministration()
-            return try source.planRemoval(of: definition.name).map { ("source", $0) }
+        try onBothSides { source, target in
+            try source.planRemoval(of: definition.name).map { ("source", $0) }
                 + target.planRemoval(of: definition.name).map { ("target", $0) }
         }
     }
 
     /// Every problem of both sides with its remedy, problems first.
     package func check() throws -> [(side: String, finding: Finding)] {
-        try definition.naming {
-            let source = try definition.openSourceAdministration()
-            let target = try definition.openTargetAdministration()
-            let request = try definition.effectiveRequest(source)
+        try onBothSides { source, target in
+            let request = try definition.request(source)
             let tables = try source.tables(request.selection)
-            let found = try source.check(request).map { ("source", $0) } + target.check(tables).map { ("target", $0) }
+            var found = try source.check(request).map { ("source", $0) } + target.check(tables).map { ("target", $0) }
+            if let identity = try source.identity(), try target.identityAsSource() == identity {
+                found.append(("target", Finding(.problem, sameDatabase().why, remedy: sameDatabase().remedy)))
+            }
             let order: [Finding.Severity] = [.problem, .warning, .note]
             return order.flatMap { severity in found.filter { $0.1.severity == severity } }
         }
+    }
+
+    private func onBothSides<T>(_ body: (any SourceAdministration, any TargetAdministration) throws -> T) throws -> T {
+        try definition.naming {
+            try body(try definition.openSourceAdministration(), try definition.openTargetAdministration())
+        }
+    }
+
+    /// A pipeline's name means one flow: the cursor of another source is not this one's to move or remove.
+    private func refuseForeign(_ cursor: Cursor, _ identity: String?) throws {
+        guard let identity, cursor.source != identity else { return }
+        throw TidemarkError(
+            "the target has a pipeline of this name from another source",
+            why: "its cursor is for \(cursor.source), this source is \(identity)",
+            remedy: "Give this one another name with --pipeline, or point --source at the database that the target follows.")
+    }
+
+    private func sameDatabase() -> TidemarkError {
+        TidemarkError(
+            "source and target are the same database", why: "both addresses lead to one database",
+            remedy: "Point --target at another database.")
+    }
+
+    private func nothingSelected(_ selection: TableSelection) -> TidemarkError {
+        let patterns = selection.include.map(\.text).joined(separator: ", ")
+        return TidemarkError(
+            "no table is selected",
+            why: patterns.isEmpty ? "the source has no user table that is not excluded" : "no user table of the source matches \(patterns)",
+            remedy: "Patterns are schema.table, in SQLite just table, with *; nothing was changed.")
     }
 }

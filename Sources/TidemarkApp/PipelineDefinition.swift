@@ -2,20 +2,38 @@ package import TidemarkCore
 
 /// A pipeline as a person defined it: where, and which tables how.
 package struct PipelineDefinition: Sendable {
+    package var name: String
     package var source: String
     package var target: String
-    package var request: CaptureRequest
-    /// Were tables or capture said here, or does what setup recorded count?
-    package var saysTables: Bool
+    /// What is nil was not said: what setup recorded counts, or else the default.
+    package var include: [TablePattern]?
+    package var exclude: [TablePattern]?
+    package var kind: CaptureKind?
+    package var requiresKey: Bool?
+    package var capturesReplicaRole: Bool?
 
-    package init(source: String, target: String, request: CaptureRequest, saysTables: Bool) {
+    package init(name: String, source: String, target: String) {
+        self.name = name
         self.source = source
         self.target = target
-        self.request = request
-        self.saysTables = saysTables
     }
 
-    package var name: String { request.pipeline }
+    /// The selection that was named, if one was.
+    var namedSelection: TableSelection? {
+        include == nil && exclude == nil ? nil : TableSelection(include: include ?? [], exclude: exclude ?? [])
+    }
+
+    /// What was said here, and for the rest what setup recorded in the source.
+    func request(_ source: any SourceAdministration) throws -> CaptureRequest {
+        let recorded = try source.recordedRequest(of: name)
+        return CaptureRequest(
+            pipeline: name,
+            selection: TableSelection(
+                include: include ?? recorded?.selection.include ?? [],
+                exclude: exclude ?? recorded?.selection.exclude ?? []),
+            kind: kind ?? recorded?.kind ?? .auto, requiresKey: requiresKey ?? recorded?.requiresKey ?? false,
+            capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false)
+    }
 
     func openSourceAdministration() throws -> any SourceAdministration {
         try naming { try Engines.accepting(source, of: "source").sourceAdministration(source) }
@@ -23,12 +41,6 @@ package struct PipelineDefinition: Sendable {
 
     func openTargetAdministration() throws -> any TargetAdministration {
         try naming { try Engines.accepting(target, of: "target").targetAdministration(target) }
-    }
-
-    /// What was said here, or else what setup recorded in the source.
-    func effectiveRequest(_ source: any SourceAdministration) throws -> CaptureRequest {
-        if saysTables { return request }
-        return try source.recordedRequest(of: name) ?? request
     }
 
     /// Puts the pipeline's name into errors of parts that do not know it.

@@ -12,9 +12,6 @@ extension Pipeline {
             Settings(name: name, worker: worker),
             source: { try sourceEngine.source(source) },
             target: { try targetEngine.target(target, pipeline: name) },
-            selection: {
-                guard !definition.saysTables else { return definition.request.selection }
-                return try definition.effectiveRequest(try definition.openSourceAdministration()).selection
-            }, log: log)
+            expecting: definition.namedSelection, log: log)
     }
 }

@@ -30,7 +30,7 @@ package actor Pipeline {
     private let settings: Settings
     private let openSource: Opening<any ChangeSource>
     private let openTarget: Opening<any ChangeTarget>
-    private let readSelection: Opening<TableSelection>
+    private let expected: TableSelection?
     private var selection = TableSelection()
     private let sourceThread = DedicatedThread<(any ChangeSource)?> { nil }
     private let targetThread = DedicatedThread<(any ChangeTarget)?> { nil }
@@ -42,12 +42,12 @@ package actor Pipeline {
     private var confirming: Task<Void, Never>?
     private var confirmedAt = ContinuousClock.now
 
-    /// - Parameter selection: which of the captured tables it takes; asked at each connection.
+    /// - Parameter expected: the tables that the operator named; refused where setup recorded others.
     package init(
         _ settings: Settings, source: @escaping Opening<any ChangeSource>, target: @escaping Opening<any ChangeTarget>,
-        selection: @escaping Opening<TableSelection>, log: Logger
+        expecting expected: TableSelection?, log: Logger
     ) {
-        readSelection = selection
+        self.expected = expected
         self.settings = settings
         openSource = source
         openTarget = target
@@ -125,7 +125,7 @@ package actor Pipeline {
     /// Fresh connections; the cursor in the target says where to go on, also after a connection
     /// that died in COMMIT.
     private func connect() async throws -> Cursor {
-        let (openSource, openTarget, readSelection, worker) = (openSource, openTarget, readSelection, settings.worker)
+        let (openSource, openTarget, name, worker) = (openSource, openTarget, settings.name, settings.worker)
         let cursor = try await targetThread.run { target in
             target = nil
             let opened = try openTarget()
@@ -136,7 +136,7 @@ package actor Pipeline {
             source = nil
             let opened = try openSource()
             source = opened
-            return (try opened.identity(), try readSelection())
+            return (try opened.identity(), try opened.selection(of: name))
         }
         guard identity == cursor.source else {
             throw TidemarkError(
@@ -145,6 +145,12 @@ package actor Pipeline {
                 remedy: "Point --source at the right database; to follow this one, set the pipeline up again"
                     + " (tidemark teardown, then tidemark setup) and load the target anew.")
         }
+        if let expected, expected != selection {
+            throw TidemarkError(
+                "the tables named are not those that setup recorded", pipeline: settings.name,
+                why: "the pipeline takes what setup was told, so that no change of a table is passed over",
+                remedy: "Type tidemark setup … with these tables, or tidemark run … without --table and --exclude.")
+        }
         self.selection = selection
         progress.cursor = cursor
         return cursor
@@ -152,12 +158,15 @@ package actor Pipeline {
 
     private func applyBacklog(after start: Cursor) async throws -> Cursor {
         var cursor = start
-        let selection = selection
-        let (windows, tables) = try await sourceThread.run { source in
+        let (known, name) = (selection, settings.name)
+        let (windows, tables, selection) = try await sourceThread.run { source in
             guard let source else { throw CancellationError() }
-            let windows = try source.windows(after: start, taking: selection)
-            return (windows, windows.isEmpty ? [] : try source.capturedTables())
+            let windows = try source.windows(after: start, taking: known)
+            guard !windows.isEmpty else { return (windows, [CapturedTable](), known) }
+            // After the windows' end: setup may have widened the pipeline meanwhile.
+            return (windows, try source.capturedTables(), try source.selection(of: name))
         }
+        self.selection = selection
         let taken = Dictionary(uniqueKeysWithValues: tables.filter { selection.takes($0.name) }.map { ($0.capture, $0) })
         // The next window is read while this one is applied and committed, one page of it at a time.
         var ahead: PageSlots?

@@ -83,6 +83,12 @@ package final class SQLiteSource: ChangeSource {
         }
     }
 
+    package func selection(of pipeline: String) throws -> TableSelection {
+        try saying("the registry cannot be read", pipeline: pipeline, path: path) {
+            try PipelineRegistry(database: database).request(of: pipeline)?.selection ?? TableSelection()
+        }
+    }
+
     package func confirm(_ cursor: Cursor, of pipeline: String) throws {
         try saying("the log was not pruned", pipeline: pipeline, path: path) {
             try confirmation.confirm(cursor, of: pipeline)

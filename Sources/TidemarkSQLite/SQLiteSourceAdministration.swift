@@ -41,7 +41,11 @@ package final class SQLiteSourceAdministration: SourceAdministration {
         }
     }
 
-    package func startCursor() throws -> Cursor {
+    package func identity() throws -> String? {
+        try saying("the source cannot be identified", path: path) { try log.installID() }
+    }
+
+    package func startCursor(of pipeline: String) throws -> Cursor {
         try saying("the place to start from cannot be taken", path: path) {
             guard let installID = try log.installID() else { throw notSetUp() }
             return try WriteLock(database: database).hold {

@@ -13,6 +13,10 @@ package final class SQLiteTargetAdministration: TargetAdministration {
         cursors = CursorTable(database)
     }
 
+    package func identityAsSource() throws -> String? {
+        try saying("the target cannot be identified", path: path) { try ChangeLog(database: database).installID() }
+    }
+
     package func planInstall() throws -> [PlannedStatement] {
         try saying("the installation cannot be planned", path: path) {
             guard try !cursors.exists() else { return [] }

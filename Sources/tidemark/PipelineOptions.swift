@@ -56,20 +56,14 @@ struct PipelineOptions: ParsableArguments {
             if !flags.isEmpty { return flags }
             return environment[variable].map { $0.split(separator: ",").map(String.init) } ?? file
         }
-        let include = patterns(tables, "TIDEMARK_TABLES", entry.tables)
-        let leaveOut = patterns(exclude, "TIDEMARK_EXCLUDE", entry.exclude)
-        let kind = capture?.capture ?? entry.capture
-        return PipelineDefinition(
-            source: source, target: target,
-            request: CaptureRequest(
-                pipeline: entry.name,
-                selection: TableSelection(
-                    include: (include ?? []).map { TablePattern($0) }, exclude: (leaveOut ?? []).map { TablePattern($0) }),
-                kind: kind ?? .auto,
-                requiresKey: capture?.requireKey == true || entry.requiresKey ?? false,
-                capturesReplicaRole: capture?.captureReplicaRole == true || entry.capturesReplicaRole ?? false),
-            saysTables: include != nil || leaveOut != nil || kind != nil || capture?.requireKey == true
-                || capture?.captureReplicaRole == true)
+        guard !entry.name.isEmpty else { throw UsageError("The name of a pipeline cannot be empty.") }
+        var definition = PipelineDefinition(name: entry.name, source: source, target: target)
+        definition.include = patterns(tables, "TIDEMARK_TABLES", entry.tables)?.map { TablePattern($0) }
+        definition.exclude = patterns(exclude, "TIDEMARK_EXCLUDE", entry.exclude)?.map { TablePattern($0) }
+        definition.kind = capture?.capture ?? entry.capture
+        definition.requiresKey = capture?.requireKey == true ? true : entry.requiresKey
+        definition.capturesReplicaRole = capture?.captureReplicaRole == true ? true : entry.capturesReplicaRole
+        return definition
     }
 }
 

@@ -27,6 +27,8 @@ struct Run: AsyncParsableCommand {
         let log = Logger(label: "tidemark") { StreamLogHandler.standardError(label: $0) }
         let definitions = try reportingErrors { try options.definitions() }
         let pipelines = try reportingErrors { try definitions.map { try Pipeline($0, worker: worker, log: log) } }
+        // A log reader that goes away must not take the worker along.
+        signal(SIGPIPE, SIG_IGN)
         let signals = StopSignals { for pipeline in pipelines { Task { await pipeline.stop() } } }
         defer { signals.cancel() }
         let failed = await withTaskGroup(of: Bool.self) { group in

@@ -1,6 +1,7 @@
 import Testing
 import TidemarkApp
 import TidemarkCore
+import TidemarkPipeline
 import TidemarkTestSupport
 
 /// What every engine has to do as source and as target. SQL that both speak.
@@ -232,6 +233,63 @@ struct ConformanceTests {
         try await flow.follow()
         try flow.expectEqual("account", Self.columns + ["note"])
         #expect(try StatusReport(of: flow.definition).state == .current)
+    }
+
+    @Test("a pipeline that setup widens while its worker runs loses nothing of the new table", arguments: Direction.all)
+    func widened(direction: Direction) async throws {
+        var flow = try Flow(direction, Self.account + "create table entry (a integer, b text);")
+        flow.definition.include = [TablePattern("*account")]
+        try flow.setUp()
+        let pipeline = try flow.pipeline(PipelineDefinition(name: "main", source: flow.source.address, target: flow.target.address))
+        let running = Task { try await pipeline.run() }
+        flow.definition.include = [TablePattern("*account"), TablePattern("*entry")]
+        try flow.source.run("insert into account values (1, 'a', 1)")
+        try flow.setUp()
+        try flow.source.run("insert into entry values (1, 'x')")
+        try flow.source.run("insert into account values (2, 'b', 1)")
+        let deadline = ContinuousClock.now + .seconds(30)
+        // Looks again until it is so; the pause leaves the pool's threads to the pipeline.
+        while try flow.target.rows("account", ["id"]) != ["1", "2"], ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        await pipeline.stop()
+        try await running.value
+        try flow.expectEqual("account", Self.columns)
+        try flow.expectEqual("entry", ["a", "b"])
+    }
+
+    @Test("setup and teardown leave a pipeline of the same name from another source alone", arguments: Direction.all)
+    func nameClash(direction: Direction) async throws {
+        let flow = try Flow(direction, Self.account)
+        try flow.setUp()
+        let other = try direction.source.database("other")
+        try other.run(Self.account)
+        let clash = PipelineDefinition(name: "main", source: other.address, target: flow.target.address)
+        #expect(throws: TidemarkError.self) { try Installation(clash).setUp() }
+        #expect(throws: TidemarkError.self) { try Installation(clash).tearDown() }
+        try flow.source.run("insert into account values (1, 'a', 1)")
+        try await flow.follow()
+        try flow.expectEqual("account", Self.columns)
+    }
+
+    @Test("what a second setup does not say stays as it was recorded", arguments: Direction.all)
+    func partialSetup(direction: Direction) throws {
+        var flow = try Flow(direction, Self.account + "create table entry (a integer, b text);")
+        flow.definition.include = [TablePattern("*account")]
+        try flow.setUp()
+        var again = PipelineDefinition(name: "main", source: flow.source.address, target: flow.target.address)
+        again.requiresKey = true
+        #expect(try Installation(again).setUp().map(\.name.name) == ["account"])
+    }
+
+    @Test("one database under two addresses is refused", arguments: ScratchEngine.allCases)
+    func sameDatabase(engine: ScratchEngine) throws {
+        let database = try engine.database("both")
+        try database.run(Self.account)
+        let other = database.address.hasPrefix("sqlite:/")
+            ? database.address.replacing("sqlite:/", with: "sqlite://") : database.address + " port=5432"
+        let definition = PipelineDefinition(name: "main", source: database.address, target: other)
+        #expect(throws: TidemarkError.self) { try Installation(definition).setUp() }
     }
 
     @Test("status says what stopped the worker, until one goes on", arguments: Direction.all)

@@ -20,19 +20,15 @@ struct Direction: CustomTestStringConvertible, Sendable {
 struct Flow {
     let source: any ScratchDatabase
     let target: any ScratchDatabase
-    let definition: PipelineDefinition
+    var definition: PipelineDefinition
 
     /// - Parameters:
     ///   - schema: SQL that both engines take; runs on both sides before setup.
     ///   - targetSchema: what the target gets instead.
-    init(_ direction: Direction, _ schema: String, targetSchema: String? = nil, exclude: [String] = []) throws {
+    init(_ direction: Direction, _ schema: String, targetSchema: String? = nil) throws {
         source = try direction.source.database("source")
         target = try direction.target.database("target")
-        definition = PipelineDefinition(
-            source: source.address, target: target.address,
-            request: CaptureRequest(
-                pipeline: "main", selection: TableSelection(exclude: exclude.map { TablePattern($0) })),
-            saysTables: false)
+        definition = PipelineDefinition(name: "main", source: source.address, target: target.address)
         try source.run(schema)
         try target.run(targetSchema ?? schema)
     }
@@ -41,8 +37,11 @@ struct Flow {
 
     @discardableResult
     func follow(worker: String = "conformance") async throws -> Cursor {
-        try await Pipeline(definition, worker: worker, log: Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() })
-            .runOnce()
+        try await pipeline(definition, worker: worker).runOnce()
+    }
+
+    func pipeline(_ definition: PipelineDefinition, worker: String = "conformance") throws -> Pipeline {
+        try Pipeline(definition, worker: worker, log: Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() })
     }
 
     func expectEqual(_ table: String, _ columns: [String], _ note: Comment = "") throws {

@@ -113,6 +113,18 @@ struct CommandLineTests {
         #expect(found.output.contains("keyless") && found.output.contains("problem:"), "\(found.output)")
     }
 
+    @Test("no secret appears in what is said about an address or a configuration that cannot be read")
+    func unreadableSecrets() throws {
+        let file = FileManager.default.temporaryDirectory.path + "/tidemark-\(UUID().uuidString).yaml"
+        for text in ["a: {source: \"postgresql://u:hunter2@h/x\": y}", "pipelines:\n  a: {source: 'x:hunter2'}\n  a: {source: 'x:hunter2'}\n"] {
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            let result = Self.tidemark("status", "--config", file)
+            #expect(result.status == 64 && !result.output.contains("hunter2"), "\(result.output)")
+        }
+        let result = Self.tidemark("status", "--source", "postgresql://app:hunter2%zz@/db", "--target", "sqlite:/nonexistent")
+        #expect(result.status == 1 && !result.output.contains("hunter2"), "\(result.output)")
+    }
+
     @Test("no secret appears in an error or in status")
     func secrets() {
         let url = "postgresql://app:hunter2@/none?host=/nonexistent&password=hunter3"

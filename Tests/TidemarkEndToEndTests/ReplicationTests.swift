@@ -75,6 +75,58 @@ struct ReplicationTests {
         try replica.expectEqual("account")
     }
 
+    @Test("a transaction that commits after the worker looked does not wait for the next change")
+    func lateCommit() throws {
+        let quiet = ScratchCluster()
+        let replica = try Replica(Self.twoTables, source: quiet, target: .shared)
+        let log = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString).log")
+        let worker = try Shell.start(
+            Replica.binary, ["run", "--source", replica.source, "--target", replica.target], log: log)
+        defer { worker.terminate() }
+        try replica.onSource.run("insert into account values (1, 1)")
+        try replica.wait { try Replica.rows("account", replica.onTarget) == "(1,1)" }
+        // Open long enough for the worker to find nothing and to settle at that.
+        try replica.onSource.run("begin; insert into account values (2, 2); select pg_sleep(0.5); commit")
+        try replica.wait { try Replica.rows("account", replica.onTarget) == "(1,1)\n(2,2)" }
+    }
+
+    @Test("A3: a target restored from a backup is refused once the log was pruned, also beside a straggler")
+    func restoredTarget() throws {
+        let replica = try Replica(Self.twoTables)
+        let straggler = try PostgresSession(replica.source)
+        try straggler.run("begin; insert into public.account values (1, 1)")
+        try replica.onSource.run("insert into account select i, i from generate_series(10, 20) i")
+        replica.follow()
+        let backup = try replica.onTarget.query("select snapshot, witness, last_id from tidemark.cursor")
+        try replica.onSource.run("insert into account select i, i from generate_series(30, 40) i")
+        replica.follow()
+        try straggler.run("commit")
+        replica.follow()
+        replica.follow()
+        try replica.onTarget.query(
+            "update tidemark.cursor set snapshot = $1, witness = $2, last_id = $3",
+            (0..<3).map { .text(backup[0, $0] ?? "") })
+        try replica.onTarget.run("delete from account where id >= 30 or id = 1")
+        let refused = replica.tidemark("run", "--once")
+        #expect(refused.status == 1 && refused.output.contains("was rewound"), "\(refused.output)")
+    }
+
+    @Test("a schema tidemark of the user's is neither adopted nor dropped")
+    func foreignSchema() throws {
+        let replica = try Replica("")
+        for session in [replica.onSource, replica.onTarget] {
+            try session.run("create table t (id int primary key); create schema tidemark; create table tidemark.orders (id int)")
+        }
+        for command in ["setup", "teardown"] {
+            let result = replica.tidemark(command)
+            #expect(command == "teardown" || result.status == 1, "\(result.output)")
+            for session in [replica.onSource, replica.onTarget] {
+                #expect(try session.query("select from tidemark.orders").count == 0)
+            }
+        }
+        try replica.onSource.run("insert into t values (1)")
+    }
+
     @Test("A2, A3: a source whose witness is gone is refused")
     func witnessGone() throws {
         let replica = try Replica(Self.twoTables)

@@ -20,6 +20,8 @@ final class SimulatedSource: ChangeSource {
         ]
     }
 
+    func selection(of pipeline: String) throws -> TableSelection { TableSelection() }
+
     func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window] {
         try world.inner.withLock { inner in
             try inner.mayFail("looking")

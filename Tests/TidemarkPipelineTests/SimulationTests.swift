@@ -55,6 +55,6 @@ struct SimulationTests {
         (settings.reconnectWaitMaxMs, settings.confirmEveryMs) = (0, 0)
         return Pipeline(
             settings, source: { SimulatedSource(world) }, target: { SimulatedTarget(world) },
-            selection: { TableSelection() }, log: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() })
+            expecting: nil, log: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() })
     }
 }

@@ -36,7 +36,7 @@ final class Replica {
         let to = try SQLiteTargetAdministration(path: targetPath)
         try to.install()
         try from.installLog()
-        try to.place(try from.startCursor(), of: pipeline)
+        try to.place(try from.startCursor(of: pipeline), of: pipeline)
         _ = try from.install(CaptureRequest(pipeline: pipeline))
     }
 

@@ -130,7 +130,7 @@ import TidemarkCore
         try replica.source.execute("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)")
         try replica.replicate()
         #expect(try log() == [5])
-        _ = try administration.startCursor()
+        _ = try administration.startCursor(of: "second")
         try replica.source.execute("INSERT INTO t VALUES (6, 6), (7, 7); INSERT OR IGNORE INTO t VALUES (8, 7)")
         #expect(try replica.source.rows("SELECT count(*) FROM tidemark_replaced") == [[.integer(1)]])
         try replica.replicate()

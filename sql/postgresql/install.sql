@@ -14,6 +14,7 @@
 --   the transaction of its CREATE TABLE … PARTITION OF:  select tidemark.attach('public.root');
 
 create schema if not exists tidemark;
+comment on schema tidemark is 'tidemark: made by tidemark setup, removed by tidemark teardown';
 -- Without USAGE nobody can name the capture functions, and so nobody can forge rows of the log with them.
 revoke all on schema tidemark from public;
 

@@ -4,6 +4,7 @@
 -- By hand: psql -v ON_ERROR_STOP=1 -f target.sql
 
 create schema if not exists tidemark;
+comment on schema tidemark is 'tidemark: made by tidemark setup, removed by tidemark teardown';
 
 -- One row per pipeline. It moves in the transaction of the data, by compare-and-set:
 -- update … where snapshot = the old one and witness = the old one and epoch = mine.

@@ -9,8 +9,12 @@ package protocol SourceAdministration: AnyObject {
     /// Makes the log and the registry where they are missing, and touches no table of the user's.
     func installLog() throws
 
-    /// A place before the first change that capture can log from now on.
-    func startCursor() throws -> Cursor
+    /// Which database this is, as its cursors name it; nil where the log is not installed.
+    func identity() throws -> String?
+
+    /// A place before the first change that capture can log from now on. Nothing is removed from the
+    /// log until the pipeline has confirmed its first window.
+    func startCursor(of pipeline: String) throws -> Cursor
 
     /// Captures what the request selects, renews capture that no longer fits its table, and records
     /// the pipeline and its selection. Twice is a no-op.
@@ -35,6 +39,9 @@ package protocol SourceAdministration: AnyObject {
 
 /// What setup, check, status and teardown do to a target. One connection; every call blocks.
 package protocol TargetAdministration: AnyObject {
+    /// Which source this database is itself, if it is captured as well.
+    func identityAsSource() throws -> String?
+
     func planInstall() throws -> [PlannedStatement]
 
     /// Makes what keeps the cursors, where it is missing.

@@ -8,6 +8,10 @@ package protocol ChangeSource: AnyObject {
     /// The generations of capture that rows of the log may carry, current and retired ones.
     func capturedTables() throws -> [CapturedTable]
 
+    /// Which tables setup recorded for the pipeline. Setup records them before it captures the first
+    /// of them, so what is read after a window's end was taken covers every change of the window.
+    func selection(of pipeline: String) throws -> TableSelection
+
     /// Cuts what was committed after the cursor into windows of whole transactions, in order, each
     /// beginning where the one before ends. Empty where there is nothing.
     ///

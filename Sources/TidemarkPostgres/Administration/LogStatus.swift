@@ -52,6 +52,8 @@ struct LogStatus {
 
     /// Rows of the log can go once every transaction that was open beside theirs has ended.
     private func oldestTransaction() throws -> String? {
+        let starting = try session.query("select name from tidemark.pipeline where snapshot is null order by 1 limit 1")
+        if starting.count > 0 { return "pipeline \(starting[0, 0] ?? "?"), which was set up and has not confirmed a window yet" }
         let rows = try session.query(
             """
             select pid::text, application_name, usename, state, extract(epoch from clock_timestamp() - xact_start)::bigint::text, null

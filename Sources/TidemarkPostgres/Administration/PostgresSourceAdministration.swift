@@ -25,6 +25,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
 
     package func installLog() throws {
         try reporting("the change log cannot be installed") {
+            try OwnSchema(session: session).refuseForeign()
             try session.run("begin")
             do {
                 try session.run(PostgresSQL.install)
@@ -36,9 +37,20 @@ package final class PostgresSourceAdministration: SourceAdministration {
         }
     }
 
+    package func identity() throws -> String? {
+        try reporting("the source cannot be identified") {
+            try CaptureRegistry.isInstalled(in: session) ? try SourceIdentity.read(in: session) : nil
+        }
+    }
+
     /// The tick is committed before the first trigger exists, so every captured change lies after it.
-    package func startCursor() throws -> Cursor {
+    package func startCursor(of pipeline: String) throws -> Cursor {
         try reporting("the first place in the change log cannot be taken") {
+            try session.query(
+                """
+                insert into tidemark.pipeline (name) values ($1)
+                on conflict (name) do update set snapshot = null, witness = null, last_id = null
+                """, [.text(pipeline)])
             let lastID = try session.query(
                 "select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
             let id = Int64(lastID[0, 0] ?? "") ?? 0
@@ -63,6 +75,8 @@ package final class PostgresSourceAdministration: SourceAdministration {
                 why: "--require-key was given, and the table has no primary key and no unique index on NOT NULL columns",
                 remedy: "Give it a primary key, leave it out with --exclude, or do without --require-key.")
         }
+        // Recorded first: a worker that runs has to take every change of a table from the first on.
+        try reporting("the pipeline cannot be recorded") { try RecordedRequest(request).write(in: session) }
         let locks = TableLocks(session: session)
         for table in tables {
             try locks.holding(table.name, doing: "a table cannot be captured") {
@@ -74,10 +88,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
                     ])
             }
         }
-        try reporting("the pipeline cannot be recorded") {
-            try RecordedRequest(request).write(in: session)
-            try releaseUnselected(locks)
-        }
+        try reporting("capture of tables that nobody takes cannot be removed") { try releaseUnselected(locks) }
         return tables
     }
 

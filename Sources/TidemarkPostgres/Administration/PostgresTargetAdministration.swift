@@ -13,16 +13,26 @@ package final class PostgresTargetAdministration: TargetAdministration {
         }
     }
 
+    package func identityAsSource() throws -> String? {
+        try reporting("the target cannot be identified") {
+            try CaptureRegistry.isInstalled(in: session) ? try SourceIdentity.read(in: session) : nil
+        }
+    }
+
     package func planInstall() throws -> [PlannedStatement] {
         [PlannedStatement(PostgresSQL.target, lock: "none on any table of yours; makes schema tidemark")]
     }
 
     package func install() throws {
-        try reporting("the cursor's table cannot be made") { try session.run(PostgresSQL.target) }
+        try reporting("the cursor's table cannot be made") {
+            try OwnSchema(session: session).refuseForeign()
+            try session.run(PostgresSQL.target)
+        }
     }
 
     package func cursor(of pipeline: String) throws -> StoredCursor? {
         try reporting("the cursor cannot be read") {
+            try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return nil }
             let rows = try session.query(
                 "select source, snapshot, witness, last_id, epoch, applied_at, worker, failure from tidemark.cursor where pipeline = $1",
@@ -55,6 +65,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
 
     package func planRemoval(of pipeline: String) throws -> [PlannedStatement] {
         try reporting("the removal cannot be planned") {
+            try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return [] }
             let forget = PlannedStatement(
                 "delete from tidemark.cursor where pipeline = \(PostgresIdentifier.literal(pipeline))", lock: "none on any table of yours")
@@ -65,6 +76,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
 
     package func remove(_ pipeline: String) throws {
         try reporting("the cursor cannot be removed") {
+            try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return }
             let last = try isLast(pipeline)
             try session.query("delete from tidemark.cursor where pipeline = $1", [.text(pipeline)])
@@ -73,11 +85,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
         }
     }
 
-    /// A target that is a source as well keeps its schema: the log is in it.
-    private func dropping() throws -> [String] {
-        try CaptureRegistry.isInstalled(in: session)
-            ? ["drop table tidemark.cursor"] : ["drop table tidemark.cursor", "drop schema tidemark"]
-    }
+    private func dropping() throws -> [String] { try OwnSchema(session: session).dropping(["cursor"]) }
 
     private func isLast(_ pipeline: String) throws -> Bool {
         try session.query("select exists (select from tidemark.cursor where pipeline <> $1)", [.text(pipeline)])[0, 0] != "t"

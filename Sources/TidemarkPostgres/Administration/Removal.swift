@@ -31,20 +31,8 @@ struct Removal {
         for statement in try dropping() { try session.run(statement) }
     }
 
-    /// A source that is a target as well keeps the cursors.
     private func dropping() throws -> [String] {
-        guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else {
-            return ["drop schema tidemark cascade"]
-        }
-        let rows = try session.query(
-            """
-            select format('drop table tidemark.%I cascade', relname) from pg_class
-            where relnamespace = 'tidemark'::regnamespace and relkind = 'r' and relname <> 'cursor'
-            union all
-            select format('drop function if exists %s cascade', oid::regprocedure) from pg_proc
-            where pronamespace = 'tidemark'::regnamespace
-            """)
-        return (0..<rows.count).map { rows[$0, 0] ?? "" }
+        try OwnSchema(session: session).dropping(["data_changes", "capture", "tick", "pipeline", "installation"])
     }
 
     private func isLast() throws -> Bool {

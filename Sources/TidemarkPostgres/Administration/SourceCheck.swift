@@ -14,6 +14,12 @@ struct SourceCheck {
         found += try sequences(tables)
         if try CaptureRegistry.isInstalled(in: session) { found += try foreignChanges() }
         found += try openTransactions()
+        if try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil {
+            found.append(
+                Finding(
+                    .warning, "the source is a target too, and what tidemark applies to it is not captured again",
+                    remedy: "For a chain, let each target follow the first source."))
+        }
         return found
     }
 

@@ -29,7 +29,7 @@ enum UserTables {
                       order by i.indisprimary desc, i.indnkeyatts, i.indexrelid limit 1) i
                 cross join lateral generate_series(0, i.indnkeyatts - 1) as p(place)
                 join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[p.place]) k
-            where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+            where s.names is not null and c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
               and n.nspname not in ('pg_catalog', 'information_schema', 'tidemark') and n.nspname !~ '^pg_'
               and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'e')
             order by 1, 2

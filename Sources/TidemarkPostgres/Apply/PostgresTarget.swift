@@ -30,10 +30,24 @@ package final class PostgresTarget: ChangeTarget {
         } catch {
             guard error.sqlState == "42501" else { throw error }
             holdsTriggersStill = false
+            try refuseLoop(session, pipeline: pipeline)
         }
         return ApplyContext(
             pipeline: pipeline, role: rows[0, 0] ?? "", database: rows[0, 1] ?? "",
             holdsTriggersStill: holdsTriggersStill, serverVersion: rows[0, 2].flatMap { Int($0) } ?? 0)
+    }
+
+    /// Capture triggers of a target that is a source as well would log what is applied, and send it back
+    /// for ever, unless the replica role keeps them still.
+    private static func refuseLoop(_ session: PostgresSession, pipeline: String) throws {
+        guard try CaptureRegistry.isInstalled(in: session) else { return }
+        let captured = try session.query("select exists (select from tidemark.capture where retired_at is null)")
+        guard captured[0, 0] == "t" else { return }
+        throw TidemarkError(
+            "the target is captured too, and would log what is applied to it", pipeline: pipeline,
+            why: "the role may not set session_replication_role, which keeps its capture still",
+            remedy: "Type as a superuser of the target: grant set on parameter session_replication_role to the role"
+                + " (from PostgreSQL 15); before, let --target connect as a superuser.")
     }
 
     /// Takes the pipeline over: raises the epoch, so that an earlier worker's moves fail from now on.

@@ -8,7 +8,7 @@ struct LogPruner {
     /// Records how far the pipeline is, then prunes.
     ///
     /// Only rows whose transaction is seen by *every* pipeline's snapshot go (BREAKS A5), found from
-    /// the low end of the log. Ticks go with them, but never one that a pipeline names: it proves that
+    /// the low end of the log. Ticks go before them, but never one that a pipeline names: it proves that
     /// the source still has what the target saw. A target restored from a backup names an older one,
     /// which is gone then, and so it is refused.
     mutating func confirm(_ cursor: Cursor, of pipeline: String, in session: PostgresSession) throws {
@@ -20,8 +20,13 @@ struct LogPruner {
                 last_id = excluded.last_id, confirmed_at = excluded.confirmed_at
             """,
             [.text(pipeline), .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.lastID))])
-        // A pipeline that was set up and has never confirmed needs everything.
-        guard try session.query("select bool_and(snapshot is not null) from tidemark.pipeline")[0, 0] == "t" else { return }
+        // Ticks first: a cursor of the past has to be refused before a row that it needs is gone.
+        try session.run(
+            """
+            delete from tidemark.tick t
+            where t.id < (select min(w.id) from tidemark.pipeline p join tidemark.tick w on w.token = p.witness)
+              and \(Self.nobodyStarts)
+            """)
         var removed = 0
         repeat {
             removed = try session.query(
@@ -29,14 +34,12 @@ struct LogPruner {
                 delete from tidemark.data_changes where id = any (array(
                     select c.id from (select id, xid from tidemark.data_changes order by id limit \(Self.rowsPerStatement)) c
                     where not exists (select from tidemark.pipeline p where not pg_visible_in_snapshot(c.xid, p.snapshot))))
+                  and \(Self.nobodyStarts)
                 """).affected
         } while removed == Self.rowsPerStatement
-        try session.run(
-            """
-            delete from tidemark.tick t where t.id < (select min(w.id) from tidemark.pipeline p join tidemark.tick w on w.token = p.witness)
-                and not exists (select from tidemark.pipeline p where not pg_visible_in_snapshot(t.xid, p.snapshot)
-                                or p.witness = t.token)
-                and coalesce(t.last_id, 0) < (select coalesce(min(id), 9223372036854775807) from tidemark.data_changes)
-            """)
     }
+
+    /// A pipeline that was set up and has never confirmed needs everything. Part of each statement, so
+    /// that it sees what the statement sees: setup records the pipeline before it takes its first tick.
+    private static let nobodyStarts = "not exists (select from tidemark.pipeline where snapshot is null)"
 }

@@ -9,6 +9,7 @@ package final class PostgresSource: ChangeSource {
     /// How far the windows of one tick have been read: below `firstID` nothing is left up to `end`.
     private var progress: (tick: WrittenTick, firstID: Int64)?
     private var pruner = LogPruner()
+    private var hasSeenWitness = false
 
     package init(_ url: String, limits: ReadLimits = ReadLimits()) throws {
         do {
@@ -20,7 +21,14 @@ package final class PostgresSource: ChangeSource {
     }
 
     package func identity() throws -> String {
-        try reporting("the source cannot be identified") { try SourceIdentity.read(in: session) }
+        try reporting("the source cannot be identified") {
+            if try session.query("select pg_is_in_recovery()")[0, 0] == "t" {
+                throw TidemarkError(
+                    "the source is a standby in recovery", why: "its snapshots do not list what is open on the primary",
+                    remedy: "Give the address of the primary.")
+            }
+            return try SourceIdentity.read(in: session)
+        }
     }
 
     package func capturedTables() throws -> [CapturedTable] {
@@ -36,12 +44,14 @@ package final class PostgresSource: ChangeSource {
                 remedy: "Point --source at the database that the pipeline was set up for.")
         }
         return try reporting("the change log cannot be read") {
+            // Also where there is nothing to apply: a target of the past may find an empty log.
+            if !hasSeenWitness { try TickWriting(session: session).requireWitness(of: cursor) }
+            hasSeenWitness = true
             let lastID = try lastDrawnID()
             let now = try TransactionSnapshot.parsed(try session.query("select pg_current_snapshot()")[0, 0])
-            // No id was drawn and nobody ended who was open then: there still is nothing.
-            if let idle, idle.start == start, idle.lastID == lastID, !idle.now.inProgress.contains(where: now.sees) {
-                return []
-            }
+            // No id was drawn and nobody ended: there still is nothing. The whole snapshot has to be the
+            // same, since it does not list transactions beyond its xmax, which may have drawn ids.
+            if let idle, idle.start == start, idle.lastID == lastID, idle.now == now { return [] }
             let lowest = try lowestID(notSeenBy: start, endedIn: now)
             guard let first = try firstID(above: lowest, notSeenBy: start, seenBy: now) else {
                 idle = (start, lastID, now)
@@ -77,6 +87,12 @@ package final class PostgresSource: ChangeSource {
                 }
             }
             if !page.changes.isEmpty { try receive(page) }
+        }
+    }
+
+    package func selection(of pipeline: String) throws -> TableSelection {
+        try reporting("the pipeline's record cannot be read") {
+            try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
         }
     }
 

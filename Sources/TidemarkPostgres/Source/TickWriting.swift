@@ -42,6 +42,12 @@ struct TickWriting {
         return WrittenTick(token: rows[0, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[0, 1]))
     }
 
+    /// Has the source still what the cursor saw?
+    func requireWitness(of cursor: Cursor) throws {
+        let rows = try session.query("select exists (select from tidemark.tick where token::text = $1)", [.text(cursor.witness)])
+        guard rows[0, 0] == "t" else { throw Self.witnessGone(cursor) }
+    }
+
     static func witnessGone(_ cursor: Cursor) -> TidemarkError {
         TidemarkError(
             "the source is not the one that the target follows",

@@ -8,6 +8,8 @@ enum ConnectionText {
         return parsed(text) != nil && !word.contains("/") && !word.contains(":")
     }
 
+    static func isReadable(_ text: String) -> Bool { parsed(text) != nil }
+
     /// Where it leads, without passwords; a text that libpq cannot read shows nothing of itself.
     static func withoutSecrets(_ text: String) -> String {
         guard let options = parsed(text) else { return "(unreadable address)" }

@@ -30,6 +30,12 @@ package final class PostgresSession {
     /// Connects and pins the session's settings.
     /// - Parameter url: any libpq URI, key/value string or service. It is never part of an error.
     package init(_ url: String) throws(PostgresFailure) {
+        // libpq's own words about an address that it cannot read repeat it, password and all.
+        guard ConnectionText.isReadable(url) else {
+            throw PostgresFailure(
+                sqlState: "", message: "the address cannot be read: a URI needs %-encoding of special characters",
+                detail: "", hint: "", table: "", constraint: "")
+        }
         guard let opened = Self.open(url) else {
             throw PostgresFailure(
                 sqlState: "", message: "out of memory", detail: "", hint: "", table: "", constraint: "")
