@@ -86,4 +86,15 @@ struct PagePlanProperties {
             try PagePlan(coalescing: page, keysCompareByText: { _ in true })
         }
     }
+
+    @Test("key order puts numbers by value and loses none")
+    func keyOrder() {
+        var page = ChangePage()
+        for (id, number) in [100, 9, 20, 1, 1000].enumerated() {
+            Array("{\"id\":\(number)}".utf8).withUnsafeBytes { key in
+                page.append(id: Int64(id), capture: 1, operation: .update, key: key, image: nil)
+            }
+        }
+        #expect(page.inKeyOrder(Array(0..<5)) == [3, 1, 2, 0, 4])
+    }
 }

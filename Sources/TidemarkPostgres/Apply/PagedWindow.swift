@@ -133,6 +133,7 @@ private struct PagedTable {
             let rows = try tables.session.query(statements.paged.latest, [.json(PageArray.keys(changes, of: page))])
             changes = (0..<rows.count).compactMap { rows[$0, 0].flatMap { Int($0) }.map { changes[$0 - 1] } }.sorted()
         }
+        if plan.coalesced { changes = page.inKeyOrder(changes) }
         deletes = changes.filter { page.changes[$0].operation == .delete }
         upserts = changes.filter { page.changes[$0].operation != .delete }
     }
