@@ -68,12 +68,18 @@ package actor Pipeline {
     /// Applies everything that was committed when it started, and returns. Meanwhile the log is rid of
     /// what earlier runs applied; what this one applies is the next one's to remove.
     /// - Returns: the place reached.
+    /// - Throws: also where it was stopped, since something may be left.
     package func runOnce() async throws -> Cursor {
         try await recordingFailure {
             let start = try await connect()
             startConfirming(start)
             let reached = try await applyBacklog(after: start)
             await confirming?.value
+            guard !stopping else {
+                throw TidemarkError(
+                    "the run was stopped", why: "a signal came; everything up to change \(reached.lastID) is applied",
+                    remedy: "Type the command again; it goes on there.")
+            }
             return reached
         }
     }
@@ -86,7 +92,7 @@ package actor Pipeline {
                 try await recordingFailure { try await follow(after: &failures) }
             } catch let failure as TidemarkError where failure.retry == .later {
                 // Once, not each time: a server that is away for a night is one line.
-                if failures == 0 { log.warning("\(failure); trying again until it works") }
+                if failures == 0 { log.warning("\(failure.what): \(failure.why); trying again until it works") }
                 failures += 1
                 try? await Task.sleep(for: .milliseconds(Self.reconnectWaitMs(failures, max: settings.reconnectWaitMaxMs)))
             }

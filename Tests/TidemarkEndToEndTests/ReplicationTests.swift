@@ -127,6 +127,20 @@ struct ReplicationTests {
         try replica.onSource.run("insert into t values (1)")
     }
 
+    @Test("--capture and --capture-replica-role reach the triggers, and stay for the next setup")
+    func captureOptions() throws {
+        let replica = try Replica(Self.twoTables)
+        let kinds = { try replica.onSource.query("select string_agg(distinct kind, ',') from tidemark.capture where retired_at is null")[0, 0] }
+        #expect(try kinds() == "statement")
+        #expect(replica.tidemark("setup", "--capture", "row", "--capture-replica-role").status == 0)
+        #expect(replica.tidemark("setup").status == 0)
+        #expect(try kinds() == "row")
+        try replica.onSource.run(
+            "set session_replication_role = replica; insert into account values (1, 1); set session_replication_role = origin")
+        replica.follow()
+        #expect(try Replica.rows("account", replica.onTarget) == "(1,1)")
+    }
+
     @Test("A2, A3: a source whose witness is gone is refused")
     func witnessGone() throws {
         let replica = try Replica(Self.twoTables)

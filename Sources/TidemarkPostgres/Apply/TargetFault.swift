@@ -96,9 +96,9 @@ struct TargetFault {
             return "Type on the target: grant select, insert, update, delete, truncate on \(table) to \(role);"
                 + " and grant usage on its schema, \(again)"
         case "42P01", "42703", "42P10": return "The target was altered: give it the table's columns and key back, \(again)"
-        case "25006": return "Point --target at the primary. The pipeline goes on by itself once the target takes writes."
-        case "53100": return "The target's disk is full: free space. The pipeline goes on by itself."
-        case let other where other.hasPrefix("53"): return "The target lacks resources. The pipeline goes on by itself."
+        case "25006": return "Point --target at the primary. A running worker goes on once the target takes writes."
+        case "53100": return "The target's disk is full: free space. A running worker goes on then."
+        case let other where other.hasPrefix("53"): return "The target lacks resources. A running worker goes on once it has them."
         case let other where other.hasPrefix("22"):
             let name = column.map { " alter column \(PostgresIdentifier.quoted($0)) type …" } ?? " …"
             return "Type on the target: alter table \(table)\(name); or mend the row at the source, \(again)"
@@ -106,7 +106,7 @@ struct TargetFault {
             return "Disable the trigger on the target, or let the role hold triggers still."
                 + " \(context?.grantOfReplicaRole ?? "") \(again)"
         default:
-            return retry == .later ? "The pipeline tries again by itself." : "Mend the target, \(again)"
+            return retry == .later ? "A running worker tries again until it works." : "Mend the target, \(again)"
         }
     }
 }
