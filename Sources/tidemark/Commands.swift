@@ -6,13 +6,16 @@ struct Setup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Installs capture in the source and the cursor in the target.",
         discussion: """
-            Twice is a no-op. After ALTER TABLE it renews capture. Rows that are in the source already are
-            not copied.
+            Twice is a no-op. After ALTER TABLE it renews capture. Rows that are \
+            in the source already are not copied.
 
             EXAMPLE
-              tidemark setup --source postgresql://db1/shop --target postgresql://db2/shop --plan
-              tidemark setup --source postgresql://db1/shop --target postgresql://db2/shop --table 'public.*' --exclude public.audit
-              tidemark setup --source sqlite:shop.db --target postgresql://db2/shop --pipeline shop
+              tidemark setup --plan --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
+              tidemark setup --table 'public.*' --exclude public.audit \\
+                  --source postgresql://db1/shop --target sqlite:replica.db
+              tidemark setup --pipeline shop --source sqlite:shop.db \\
+                  --target postgresql://db2/shop
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var capture: CaptureOptions
@@ -39,7 +42,7 @@ struct Status: AsyncParsableCommand {
         abstract: "Says whether a pipeline is well, how far behind it is, and why.",
         discussion: """
             EXAMPLE
-              tidemark status --source postgresql://db1/shop --target postgresql://db2/shop
+              tidemark status --source sqlite:shop.db --target sqlite:replica.db
               tidemark status --config /etc/tidemark.yaml --json
 
             Exit status 1 if a pipeline cannot go on by itself.
@@ -59,8 +62,9 @@ struct Check: AsyncParsableCommand {
         abstract: "Finds what would go wrong, before and after setup, each with its remedy.",
         discussion: """
             EXAMPLE
-              tidemark check --source postgresql://db1/shop --target sqlite:replica.db
-              tidemark check --source sqlite:shop.db --target sqlite:replica.db --require-key --json
+              tidemark check --source sqlite:shop.db --target sqlite:replica.db
+              tidemark check --require-key --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
 
             Exit status 2 if there is a problem or a warning; notes alone are none.
             """)
@@ -84,8 +88,9 @@ struct Teardown: AsyncParsableCommand {
             What other pipelines still need stays until the last of them is torn down.
 
             EXAMPLE
-              tidemark teardown --source postgresql://db1/shop --target postgresql://db2/shop --plan
-              tidemark teardown --source postgresql://db1/shop --target postgresql://db2/shop
+              tidemark teardown --plan --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
+              tidemark teardown --source sqlite:shop.db --target sqlite:replica.db
             """)
     @OptionGroup var options: PipelineOptions
     @Flag(help: "Print every statement with the lock that it takes, and change nothing.")

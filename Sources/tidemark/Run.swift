@@ -8,13 +8,15 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Applies changes to the target as they are committed.",
         discussion: """
-            SIGTERM and SIGINT stop it after the window at hand, with status 0. It survives the loss of
-            either database, and goes on when that is back. A change that cannot be applied stops it
-            with status 1; once that is mended, the next run goes on at the same change.
+            SIGTERM and SIGINT stop it after the window at hand, with status 0. \
+            It survives the loss of either database, and goes on when that is \
+            back. A change that cannot be applied stops it with status 1; once \
+            that is mended, the next run goes on at the same change.
 
             EXAMPLE
-              tidemark run --source postgresql://db1/shop --target postgresql://db2/shop
-              tidemark run --source sqlite:shop.db --target sqlite:replica.db --once
+              tidemark run --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
+              tidemark run --once --source sqlite:shop.db --target sqlite:replica.db
               tidemark run --config /etc/tidemark.yaml
             """)
     @OptionGroup var options: PipelineOptions

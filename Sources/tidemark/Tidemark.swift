@@ -5,14 +5,17 @@ struct Tidemark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Keeps a replica of a PostgreSQL or SQLite database, change by change.",
         discussion: """
-            Triggers log every row change of the chosen tables in the source; a worker applies them to
-            the target, whole transactions at a time, exactly once.
+            Triggers log every row change of the chosen tables in the source; \
+            a worker applies them to the target, whole transactions at a time, \
+            exactly once.
 
             EXAMPLE
-              tidemark check  --source postgresql://db1/shop --target postgresql://db2/shop
-              tidemark setup  --source postgresql://db1/shop --target postgresql://db2/shop
-              tidemark run    --source postgresql://db1/shop --target postgresql://db2/shop
-              tidemark status --source postgresql://db1/shop --target postgresql://db2/shop
+              export TIDEMARK_SOURCE=postgresql://db1/shop
+              export TIDEMARK_TARGET=postgresql://db2/shop
+              tidemark check
+              tidemark setup
+              tidemark run
+              tidemark status
 
             Exit status: 0 done; 1 failed; 2 a finding (check); 64 wrong usage.
             Shell completions: tidemark --generate-completion-script bash (or zsh, fish).
