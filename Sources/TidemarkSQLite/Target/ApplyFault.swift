@@ -1,4 +1,3 @@
-import CSQLite
 import TidemarkCore
 
 /// Where a change could not be applied, and the error for it.
@@ -34,12 +33,12 @@ struct ApplyFault {
             return "A row of the target that the source does not have in this form holds the value: find it and remove it, \(again)"
         }
         switch failure.primaryCode {
-        case SQLITE_CONSTRAINT:
+        case SQLiteFailure.constraint:
             return "The constraint stands on the target only: drop or relax it there (SQLite: rebuild the table without it), \(again)"
-        case SQLITE_MISMATCH:
+        case SQLiteFailure.mismatch:
             return "An INTEGER PRIMARY KEY holds integers only: declare the target's column as the source's is, \(again)"
-        case SQLITE_FULL: return "The target's disk is full: free space, \(again)"
-        case SQLITE_READONLY, SQLITE_PERM: return "Let this user write the target's file and its directory, \(again)"
+        case SQLiteFailure.full: return "The target's disk is full: free space, \(again)"
+        case SQLiteFailure.readOnly, SQLiteFailure.permission: return "Let this user write the target's file and its directory, \(again)"
         default: return "SQLite's error \(failure.code), \(failure.hint): mend the target, \(again)"
         }
     }

@@ -18,6 +18,12 @@ package struct SQLiteFailure: Error, Hashable, Sendable, CustomStringConvertible
     /// The result code without its extension.
     package var primaryCode: Int32 { code & 0xff }
 
+    static let constraint = SQLITE_CONSTRAINT
+    static let mismatch = SQLITE_MISMATCH
+    static let full = SQLITE_FULL
+    static let readOnly = SQLITE_READONLY
+    static let permission = SQLITE_PERM
+
     /// Whether the same work may succeed later without anyone's help.
     package var isRetryable: Bool {
         switch primaryCode {
