@@ -31,6 +31,9 @@ struct Setup: AsyncParsableCommand {
                     output.printPlan(try installation.planSetUp(), of: definition)
                 } else {
                     output.printCaptured(try installation.setUp(), of: definition)
+                    // Capture is renewed, but what passed it unseen before stays between the two sides.
+                    let status = try StatusReport(of: definition)
+                    if status.state == .blocked, let problem = status.problem { warn("pipeline \(definition.name): \(problem)") }
                 }
             }
         }

@@ -14,6 +14,10 @@ func reportingErrors<T>(_ body: () throws -> T) throws -> T {
     }
 }
 
+func warn(_ text: String) {
+    FileHandle.standardError.write(Data("tidemark: warning: \(text)\n".utf8))
+}
+
 func report(_ error: any Error) {
     FileHandle.standardError.write(Data("tidemark: \(error)\n".utf8))
 }

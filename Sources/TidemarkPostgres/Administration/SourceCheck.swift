@@ -47,6 +47,12 @@ struct SourceCheck {
                     .problem, "role \(role) may not read past row-level security, so capture could miss rows",
                     remedy: "Type as a superuser: alter role \(role) bypassrls;"))
         }
+        if rows[0, 3] == "t" {
+            found.append(
+                Finding(
+                    .note, "capture runs with the rights of the superuser that installs it",
+                    remedy: "A role with BYPASSRLS, CREATE on the database, and SELECT and TRIGGER on the tables is enough."))
+        }
         if rows[0, 6] != "t" {
             found.append(
                 Finding(

@@ -84,6 +84,6 @@ struct CaptureFingerprint {
     }
 
     static let remedy =
-        "Nothing is applied until the table is known to be equal: type tidemark teardown …, load the target anew, then tidemark setup …"
-        + " (or leave the table out with --exclude)."
+        "Nothing is applied until the table is known to be equal: type tidemark teardown …; then, while nobody writes to the source,"
+        + " load the target anew and type tidemark setup …. Or leave the table out: tidemark setup … --exclude TABLE."
 }
