@@ -16,7 +16,7 @@ struct WindowInterleavingTests {
         var rows: [Int] = []
     }
 
-    @Test("every committed change is delivered exactly once, in one window with its whole transaction", arguments: [1, 2, 3] as [UInt64])
+    @Test("A1, A5: every committed change, stragglers beside pruning too, is delivered exactly once, in one window with its whole transaction", arguments: [1, 2, 3] as [UInt64])
     func exactlyOnce(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let url = try ScratchCluster.shared.database("windows")

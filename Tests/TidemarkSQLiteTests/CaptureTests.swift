@@ -3,7 +3,7 @@ import Testing
 @testable import TidemarkSQLite
 
 @Suite struct CaptureTests {
-    @Test func ignoredInsertsDeleteNothing() throws {
+    @Test("D1: an insert that is ignored logs no delete") func ignoredInsertsDeleteNothing() throws {
         let captured = try Captured("CREATE TABLE t (id INTEGER PRIMARY KEY, u UNIQUE)")
         try captured.database.execute(
             """
@@ -17,7 +17,7 @@ import Testing
         #expect(try captured.database.rows("SELECT count(*) FROM tidemark_replaced") == [[.integer(0)]])
     }
 
-    @Test(arguments: [
+    @Test("D2: a replaced row is found by the index's own rule", arguments: [
         ("u TEXT NOT NULL DEFAULT 'x' UNIQUE", "", "('x')", "(NULL)"),
         ("u INTEGER NOT NULL DEFAULT '5' UNIQUE", "", "(5)", "(NULL)"),
         ("u", "CREATE UNIQUE INDEX i ON t (u COLLATE NOCASE DESC)", "('a')", "('A')"),
@@ -36,7 +36,7 @@ import Testing
         #expect(try captured.isRight())
     }
 
-    @Test func laterTriggersMakeNewStale() throws {
+    @Test("D4: with a newer trigger of the application, the row is logged as it stands") func laterTriggersMakeNewStale() throws {
         let captured = try Captured(
             "CREATE TABLE t (id INTEGER PRIMARY KEY, v)",
             after: "CREATE TRIGGER app AFTER INSERT ON t BEGIN UPDATE t SET v = 'touched' WHERE id = new.id; END")
@@ -44,7 +44,7 @@ import Testing
         #expect(try captured.isRight())
     }
 
-    @Test func keysCarryTheirStorageClass() throws {
+    @Test("F6: keys carry their storage class") func keysCarryTheirStorageClass() throws {
         let captured = try Captured("CREATE TABLE t (k NOT NULL PRIMARY KEY, v)")
         try captured.database.execute(
             "INSERT INTO t VALUES (1, 'i'), ('1', 't'), (x'31', 'b'); REPLACE INTO t VALUES (1.0, 'r'); DELETE FROM t WHERE k = '1'")
@@ -52,7 +52,7 @@ import Testing
         #expect(try captured.standing().count == 2)
     }
 
-    @Test func keysAreChosen() throws {
+    @Test("F6: which keys identify a row") func keysAreChosen() throws {
         let database = try SQLiteDatabase(path: ":memory:", mode: .create)
         try database.execute(
             """

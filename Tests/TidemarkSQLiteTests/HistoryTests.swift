@@ -32,7 +32,7 @@ import Testing
     /// Histories of each case. TIDEMARK_HISTORIES=400 takes minutes, and is what a change of capture needs.
     static let histories = ProcessInfo.processInfo.environment["TIDEMARK_HISTORIES"].flatMap { Int($0) } ?? 4
 
-    @Test(arguments: Array(schemas.indices), Array(applications.indices))
+    @Test("D1 to D4: random histories with every conflict clause replay to the table", arguments: Array(schemas.indices), Array(applications.indices))
     func replayEqualsTable(schema: Int, application: Int) throws {
         var wrong: [String] = []
         for history in 0..<Self.histories {

@@ -153,7 +153,7 @@ import TidemarkCore
         #expect(try administration.status(of: "main", at: replica.cursor).holdsBackPruning?.contains("second") == true)
     }
 
-    @Test("C3: tables altered unseen are noticed before anything of them is applied", arguments: [
+    @Test("C3, C4: tables altered or renamed unseen are noticed before anything of them is applied", arguments: [
         "CREATE TABLE n (id INTEGER PRIMARY KEY, v); INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
         "ALTER TABLE t RENAME TO o; CREATE TABLE t (id INTEGER PRIMARY KEY, v)",
         "ALTER TABLE t RENAME TO o", "DROP TABLE t", "ALTER TABLE t ADD COLUMN w", "ALTER TABLE t RENAME COLUMN v TO w",
