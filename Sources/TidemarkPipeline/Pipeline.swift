@@ -40,6 +40,8 @@ package actor Pipeline {
     private var stopping = false
     private var progress = Progress()
     private var confirming: Task<Void, Never>?
+    /// The cursor that the source was told last, and when.
+    private var confirmed: Cursor?
     private var confirmedAt = ContinuousClock.now
 
     /// - Parameter expected: the tables that the operator named; refused where setup recorded others.
@@ -111,17 +113,14 @@ package actor Pipeline {
         log.info("\(failures > 0 ? "connected again" : "following"), at change \(cursor.lastID)")
         failures = 0
         var waitMs = settings.idleWaitMinMs
-        var confirmed = cursor
+        confirmed = cursor
         while !stopping {
             let before = cursor
             cursor = try await applyBacklog(after: cursor)
             waitMs = cursor == before ? min(waitMs * 2, settings.idleWaitMaxMs) : settings.idleWaitMinMs
             guard cursor == before else { continue }
             // What the last windows of a burst left, once it is over.
-            if cursor != confirmed, confirming == nil, clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs) {
-                confirmBeside(cursor)
-                confirmed = cursor
-            }
+            confirmBeside(cursor)
             try? await Task.sleep(for: .milliseconds(waitMs))
         }
         await confirming?.value
@@ -236,17 +235,20 @@ package actor Pipeline {
 
     /// Pruning has a connection of its own: it does not hold the next windows up.
     private func confirmBeside(_ cursor: Cursor) {
-        guard confirming == nil, clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs) else { return }
+        let isDue = clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs)
+        guard isDue, confirming == nil, cursor != confirmed else { return }
         confirmedAt = clock.now
         progress.logAndReset(to: log)
         startConfirming(cursor)
     }
 
     private func startConfirming(_ cursor: Cursor) {
+        confirmed = cursor
         confirming = Task {
             do {
                 try await confirm(cursor)
             } catch {
+                confirmed = nil
                 log.debug("the log was not pruned, it will be later: \(error)")
             }
             confirming = nil

@@ -47,7 +47,7 @@ package final class SQLiteSource: ChangeSource {
         return try saying("the change log cannot be read", path: path) {
             let version = try currentDataVersion()
             if let idle, idle.version == version, idle.cursor == cursor { return [] }
-            let found = try atOneMoment { try ends(after: cursor, taking: taken) }
+            let found = try database.transaction("BEGIN") { try ends(after: cursor, taking: taken) }
             guard let last = found.last else {
                 idle = (version, cursor)
                 return []
@@ -98,18 +98,6 @@ package final class SQLiteSource: ChangeSource {
     private func currentDataVersion() throws(SQLiteFailure) -> Int64 {
         defer { dataVersion.reset() }
         return try dataVersion.step() ? dataVersion.int64(0) : 0
-    }
-
-    private func atOneMoment<Result>(_ body: () throws -> Result) throws -> Result {
-        try database.execute("BEGIN")
-        do {
-            let result = try body()
-            try database.execute("COMMIT")
-            return result
-        } catch {
-            if database.isInTransaction { try? database.execute("ROLLBACK") }
-            throw error
-        }
     }
 
     /// The ends of the windows, the last one last.

@@ -15,4 +15,15 @@ begin
         commit;
     end loop;
 end $$;
-drop schema if exists tidemark cascade;
+-- By name: the cursors of a database that is a target too stay, and so does what somebody else put there.
+drop table if exists tidemark.data_changes, tidemark.capture, tidemark.tick, tidemark.pipeline, tidemark.installation;
+do $$
+declare item regprocedure;
+begin
+    for item in select p.oid from pg_catalog.pg_proc p where p.pronamespace = pg_catalog.to_regnamespace('tidemark') loop
+        execute format('drop function %s', item);
+    end loop;
+    if not exists (select from pg_catalog.pg_class c where c.relnamespace = pg_catalog.to_regnamespace('tidemark')) then
+        drop schema if exists tidemark;
+    end if;
+end $$;

@@ -12,13 +12,12 @@ struct LogStatus {
         }
         let log = try session.query(
             """
-            select (select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq),
-                   pg_total_relation_size('tidemark.data_changes'),
+            select pg_total_relation_size('tidemark.data_changes'),
                    coalesce((select max(id) from tidemark.data_changes) - (select min(id) from tidemark.data_changes) + 1, 0)
             """)
-        status.lastID = Int64(log[0, 0] ?? "") ?? 0
-        status.logBytes = Int64(log[0, 1] ?? "") ?? 0
-        status.logRows = Int64(log[0, 2] ?? "") ?? 0
+        status.lastID = try CaptureRegistry.lastDrawnID(in: session)
+        status.logBytes = Int64(log[0, 0] ?? "") ?? 0
+        status.logRows = Int64(log[0, 1] ?? "") ?? 0
         if let cursor { try addPending(pipeline, after: cursor, to: &status) }
         status.holdsBackPruning = try oldestTransaction()
         return status

@@ -6,11 +6,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
     let session: PostgresSession
 
     package init(_ url: String) throws {
-        do {
-            session = try PostgresSession(url)
-        } catch {
-            throw error.reported("the source cannot be reached")
-        }
+        session = try reporting("the source cannot be reached") { try PostgresSession(url) }
     }
 
     package func tables(_ selection: TableSelection) throws -> [SourceTable] {
@@ -51,9 +47,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
                 insert into tidemark.pipeline (name) values ($1)
                 on conflict (name) do update set snapshot = null, witness = null, last_id = null
                 """, [.text(pipeline)])
-            let lastID = try session.query(
-                "select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
-            let id = Int64(lastID[0, 0] ?? "") ?? 0
+            let id = try CaptureRegistry.lastDrawnID(in: session)
             let tick = try session.query(
                 """
                 insert into tidemark.tick (snapshot, xid, last_id, low_id)

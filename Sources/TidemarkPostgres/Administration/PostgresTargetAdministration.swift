@@ -6,11 +6,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
     let session: PostgresSession
 
     package init(_ url: String) throws {
-        do {
-            session = try PostgresSession(url)
-        } catch {
-            throw error.reported("the target cannot be reached")
-        }
+        session = try reporting("the target cannot be reached") { try PostgresSession(url) }
     }
 
     package func identityAsSource() throws -> String? {

@@ -2,6 +2,7 @@ import TidemarkCore
 
 /// Removes from the log what every pipeline has made durable, a bounded piece at a time.
 struct LogPruner {
+    let session: PostgresSession
     /// Rows per statement: a longer one would hold the vacuum of the log up.
     private static let rowsPerStatement = 50_000
 
@@ -11,7 +12,7 @@ struct LogPruner {
     /// the low end of the log. Ticks go before them, but never one that a pipeline names: it proves that
     /// the source still has what the target saw. A target restored from a backup names an older one,
     /// which is gone then, and so it is refused.
-    mutating func confirm(_ cursor: Cursor, of pipeline: String, in session: PostgresSession) throws {
+    func confirm(_ cursor: Cursor, of pipeline: String) throws {
         try session.query(
             """
             insert into tidemark.pipeline (name, snapshot, witness, last_id, confirmed_at)

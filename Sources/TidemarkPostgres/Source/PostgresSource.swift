@@ -8,15 +8,10 @@ package final class PostgresSource: ChangeSource {
     private var idle: (start: TransactionSnapshot, lastID: Int64, now: TransactionSnapshot)?
     /// How far the windows of one tick have been read: below `firstID` nothing is left up to `end`.
     private var progress: (tick: WrittenTick, firstID: Int64)?
-    private var pruner = LogPruner()
     private var hasSeenWitness = false
 
     package init(_ url: String, limits: ReadLimits = ReadLimits()) throws {
-        do {
-            session = try PostgresSession(url)
-        } catch {
-            throw error.reported("the source cannot be reached")
-        }
+        session = try reporting("the source cannot be reached") { try PostgresSession(url) }
         self.limits = limits
     }
 
@@ -47,7 +42,7 @@ package final class PostgresSource: ChangeSource {
             // Also where there is nothing to apply: a target of the past may find an empty log.
             if !hasSeenWitness { try TickWriting(session: session).requireWitness(of: cursor) }
             hasSeenWitness = true
-            let lastID = try lastDrawnID()
+            let lastID = try CaptureRegistry.lastDrawnID(in: session)
             let now = try TransactionSnapshot.parsed(try session.query("select pg_current_snapshot()")[0, 0])
             // No id was drawn and nobody ended: there still is nothing. The whole snapshot has to be the
             // same, since it does not list transactions beyond its xmax, which may have drawn ids.
@@ -98,14 +93,8 @@ package final class PostgresSource: ChangeSource {
 
     package func confirm(_ cursor: Cursor, of pipeline: String) throws {
         try reporting("the change log cannot be pruned") {
-            try pruner.confirm(cursor, of: pipeline, in: session)
+            try LogPruner(session: session).confirm(cursor, of: pipeline)
         }
-    }
-
-    private func lastDrawnID() throws -> Int64 {
-        let rows = try session.query(
-            "select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
-        return Int64(rows[0, 0] ?? "") ?? 0
     }
 
     /// An id below every change of a transaction that `start` does not see and `end` does.

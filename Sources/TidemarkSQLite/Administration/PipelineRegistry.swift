@@ -12,25 +12,12 @@ struct WriteLock {
     func hold<Result>(_ body: () throws -> Result) throws -> Result {
         for _ in 1..<3 {
             do {
-                try database.execute("BEGIN IMMEDIATE")
-                return try finish(body)
+                return try database.transaction("BEGIN IMMEDIATE", body)
             } catch {
                 guard let failure = error as? SQLiteFailure, failure.isRetryable else { throw error }
             }
         }
-        try database.execute("BEGIN IMMEDIATE")
-        return try finish(body)
-    }
-
-    private func finish<Result>(_ body: () throws -> Result) throws -> Result {
-        do {
-            let result = try body()
-            try database.execute("COMMIT")
-            return result
-        } catch {
-            if database.isInTransaction { try? database.execute("ROLLBACK") }
-            throw error
-        }
+        return try database.transaction("BEGIN IMMEDIATE", body)
     }
 }
 
