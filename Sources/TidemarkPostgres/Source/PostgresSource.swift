@@ -6,8 +6,8 @@ package final class PostgresSource: ChangeSource {
     let limits: ReadLimits
     /// What the last look found where there was nothing to apply after `start`.
     private var idle: (start: TransactionSnapshot, lastID: Int64, now: TransactionSnapshot)?
-    /// How far the windows of one tick have been read: below `firstID` nothing is left up to `end`.
-    private var progress: (tick: WrittenTick, firstID: Int64)?
+    /// How far the windows of one tick have been read: below `firstID` there is nothing behind `start`.
+    private var progress: (tick: WrittenTick, start: TransactionSnapshot, firstID: Int64)?
     private var hasSeenWitness = false
 
     package init(_ url: String, limits: ReadLimits = ReadLimits()) throws {
@@ -55,7 +55,7 @@ package final class PostgresSource: ChangeSource {
             let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
             // Between the look and the tick a transaction may have ended that was open at `start`.
             let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
-            progress = (tick, floor + 1)
+            progress = (tick, start, floor + 1)
             return try cut(from: start, to: tick, above: floor, first: first)
         }
     }
@@ -126,11 +126,12 @@ package final class PostgresSource: ChangeSource {
     /// Where reading a window may begin. Of the windows of one tick, a later one may hold a lower id
     /// than an earlier one (a straggler), but what none of the rest needs is not read again.
     private func advance(to window: Window) throws -> Int64 {
-        guard let known = progress, known.tick.token == window.witness,
-            case .transactions(let start) = window.start
+        guard let known = progress, known.tick.token == window.witness, case .transactions(let start) = window.start,
+            // A window that is read once more, after the next one was begun, is read from its own beginning.
+            known.start.isContained(in: start)
         else { return window.afterID }
         let first = try firstID(above: known.firstID - 1, notSeenBy: start, seenBy: known.tick.snapshot)
-        progress?.firstID = max(first ?? known.firstID, known.firstID)
+        progress = (known.tick, start, max(first ?? known.firstID, known.firstID))
         return max(window.afterID, (progress?.firstID ?? 0) - 1)
     }
 
