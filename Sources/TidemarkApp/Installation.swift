@@ -7,13 +7,15 @@ package struct Installation {
     package init(_ definition: PipelineDefinition) { self.definition = definition }
 
     /// Log and registry, then the cursor, then the triggers: the cursor stands before the first change
-    /// that can be logged. Rows that are there already are not copied.
+    /// that can be logged. Rows that are there already are the worker's to copy.
+    /// - Parameter creating: make the tables that the target lacks; their rows are expected to be copied.
     /// - Returns: the tables captured.
-    package func setUp() throws -> [SourceTable] {
+    package func setUp(creating: Bool = false) throws -> [SourceTable] {
         try onBothSides { source, target in
             let request = try definition.request(source)
-            // Before anything is made: a mistyped pattern should leave nothing behind.
+            // Before anything is made: a mistyped pattern should leave nothing behind, nor a table that cannot be made.
             guard try !source.tables(request.selection).isEmpty else { throw nothingSelected(request.selection) }
+            let creations = creating ? try creations(source, target, request) : []
             try source.installLog()
             try target.install()
             let identity = try source.identity()
@@ -23,16 +25,43 @@ package struct Installation {
             } else {
                 try target.place(try source.startCursor(of: definition.name), of: definition.name)
             }
+            // Written down first: a table made and not expected would never get its rows and indexes.
+            try target.expect(
+                creations.map { TableCopy($0.table, .refuse, statementsAfter: $0.statementsAfter, statementsLast: $0.statementsLast) },
+                of: definition.name)
+            for creation in creations { try target.create(creation) }
             return try source.install(request)
         }
     }
 
+    /// Sets up what is not set up yet, for a worker that is started on two databases that know nothing of each other.
+    /// - Returns: the tables captured; nil where there was nothing to do.
+    package func setUpIfNeeded(creating: Bool) throws -> [SourceTable]? {
+        let isNeeded = try onBothSides { source, target in
+            guard try target.cursor(of: definition.name) != nil, let recorded = try source.recordedRequest(of: definition.name) else {
+                return true
+            }
+            return try creating && !creations(source, target, recorded).isEmpty
+        }
+        return isNeeded ? try setUp(creating: creating) : nil
+    }
+
     /// What `setUp` would run, by side.
-    package func planSetUp() throws -> [(side: String, statement: PlannedStatement)] {
+    package func planSetUp(creating: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
         try onBothSides { source, target in
             let request = try definition.request(source)
+            let creations = creating ? try creations(source, target, request) : []
+            let later = creations.flatMap(\.statementsAfter) + creations.flatMap(\.statementsLast)
+            let made = creations.flatMap(\.statementsBefore) + later.map { PlannedStatement($0, lock: "after the copy") }
             return try source.planInstall(request).map { ("source", $0) } + target.planInstall().map { ("target", $0) }
+                + made.map { ("target", $0) }
         }
+    }
+
+    private func creations(
+        _ source: any SourceAdministration, _ target: any TargetAdministration, _ request: CaptureRequest
+    ) throws -> [TableCreation] {
+        try target.creations(of: source.definitions(of: source.tables(request.selection)))
     }
 
     package func tearDown() throws {

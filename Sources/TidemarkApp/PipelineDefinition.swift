@@ -35,6 +35,27 @@ package struct PipelineDefinition: Sendable {
             capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false)
     }
 
+    /// The tables of the pipeline that these patterns name.
+    /// - Throws: `TidemarkError` for a pattern that names none.
+    package func recordedTables(_ patterns: [String]) throws -> [SourceTable] {
+        let source = try openSourceAdministration()
+        guard let recorded = try source.recordedRequest(of: name) else {
+            throw TidemarkError(
+                "the pipeline is not set up", why: "the source does not know it",
+                remedy: "Type: tidemark setup --pipeline \(name) --source … --target …")
+        }
+        let tables = try source.tables(recorded.selection)
+        return try Set(patterns).sorted().flatMap { text in
+            let found = tables.filter { TablePattern(text).matches($0.name) }
+            guard !found.isEmpty else {
+                throw TidemarkError(
+                    "no table of the pipeline matches \(text)", why: "it has \(tables.map(\.name.description).joined(separator: ", "))",
+                    remedy: "Name one of these; * stands for any run of characters.")
+            }
+            return found
+        }
+    }
+
     func openSourceAdministration() throws -> any SourceAdministration {
         try naming { try Engines.accepting(source, of: "source").sourceAdministration(source) }
     }

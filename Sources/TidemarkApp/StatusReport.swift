@@ -7,6 +7,8 @@ package struct StatusReport: Codable, Sendable {
         case current
         /// Changes wait for longer.
         case behind
+        /// Tables are being copied: the target is not complete yet.
+        case copying
         /// It cannot go on without a person.
         case blocked
         /// One of the databases does not answer.
@@ -32,6 +34,23 @@ package struct StatusReport: Codable, Sendable {
     package var heldBackBy: String?
     /// Why it is not well, with what to type.
     package var problem: String?
+    /// How far each table is copied, and when it was last proven equal.
+    package var tables: [Table] = []
+
+    package struct Table: Codable, Sendable {
+        package var table: String
+        /// waiting, copying or done
+        package var copy: String
+        package var copiedRows: Int64
+        package var copiedBytes: Int64
+        /// An estimate.
+        package var expectedRows: Int64
+        /// The last comparison that came to its end; what is absent has not been.
+        package var verifiedAt: String?
+        package var verifiedSnapshot: String?
+        package var verifiedRows: Int64?
+        package var differences: Int64?
+    }
 
     /// Older pending changes than this make a pipeline be behind.
     package static let behindAfterSeconds = 10.0
@@ -46,29 +65,49 @@ extension StatusReport {
             pipeline: definition.name, state: .current, source: sourceEngine.shown(definition.source),
             target: targetEngine.shown(definition.target))
         do {
-            let found = try definition.openTargetAdministration().cursor(of: definition.name)
+            let target = try definition.openTargetAdministration()
+            let found = try target.cursor(of: definition.name)
+            let copies = found == nil ? [] : try target.copies(of: definition.name)
             appliedID = found?.cursor.lastID
             (appliedAt, worker) = (found?.appliedAt, found?.worker)
-            let log = try definition.openSourceAdministration().status(of: definition.name, at: found?.cursor)
+            let log = try definition.openSourceAdministration().status(
+                of: definition.name, at: found?.cursor,
+                settledThrough: Dictionary(uniqueKeysWithValues: copies.map { ($0.table, $0.settledThrough) }))
             (sourceID, logBytes, logRows, heldBackBy) = (log.lastID, log.logBytes, log.logRows, log.holdsBackPruning)
             guard found != nil else {
                 state = .notSetUp
-                problem = "The target holds no cursor for it. Type: tidemark setup --pipeline \(definition.name) --source … --target …"
+                problem = "The target holds no cursor for it. Type: tidemark run --pipeline \(definition.name) …, or first tidemark setup --plan …"
                 return
             }
             (pendingChanges, pendingSeconds) = (log.pendingChanges, log.pendingSeconds)
+            let proofs = try target.proofs(of: definition.name)
+            tables = copies.map { copy in Table(copy, proofs.first { $0.table == copy.table && $0.finishedAt != nil }) }
             if let obstacle = log.obstacle ?? found?.failure {
                 (state, problem) = (.blocked, obstacle)
             } else if log.pendingChanges > 0, (log.pendingSeconds ?? 0) > Self.behindAfterSeconds {
                 state = .behind
                 problem = "Changes wait. If no worker runs, type: tidemark run …; its log says what it does."
+            } else if copies.contains(where: { $0.state != .done }) {
+                state = .copying
             }
         } catch let failure as TidemarkError {
             (state, problem) = (.unreachable, failure.description)
         }
     }
 
+    /// Tables that differ from their source, as far as anybody has looked and nobody repaired.
+    package var differing: [Table] { tables.filter { ($0.differences ?? 0) > 0 } }
+
     init(pipeline: String, state: State, source: String, target: String) {
         (self.pipeline, self.state, self.source, self.target) = (pipeline, state, source, target)
+    }
+}
+
+extension StatusReport.Table {
+    init(_ copy: TableCopy, _ proof: TableProof?) {
+        (table, self.copy) = (copy.table.description, copy.existing == .keep ? "done" : copy.state.rawValue)
+        (copiedRows, copiedBytes, expectedRows) = (copy.rows, copy.bytes, copy.expectedRows)
+        (verifiedAt, verifiedSnapshot, verifiedRows) = (proof?.finishedAt, proof?.snapshot, proof?.rows)
+        differences = proof.map { $0.differences - $0.repaired }
     }
 }

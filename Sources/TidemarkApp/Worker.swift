@@ -2,16 +2,25 @@ package import Logging
 import TidemarkCore
 package import TidemarkPipeline
 
-extension Pipeline {
-    /// The running form of a definition, with the engines that its addresses name.
-    package init(_ definition: PipelineDefinition, worker: String, log: Logger) throws {
+extension Connections {
+    /// The engines that a definition's addresses name.
+    package init(_ definition: PipelineDefinition) throws {
         let (source, target, name) = (definition.source, definition.target, definition.name)
         let sourceEngine = try Engines.accepting(source, of: "source")
         let targetEngine = try Engines.accepting(target, of: "target")
         self.init(
-            Settings(name: name, worker: worker),
             source: { try sourceEngine.source(source) },
             target: { try targetEngine.target(target, pipeline: name) },
-            expecting: definition.namedSelection, log: log)
+            rowSource: { try sourceEngine.rowSource(source) },
+            rowTarget: { try targetEngine.rowTarget(target, pipeline: name) },
+            targetReader: { try targetEngine.targetReader(target, pipeline: name) },
+            sourceEngine: sourceEngine.name, targetEngine: targetEngine.name)
+    }
+}
+
+extension Pipeline {
+    /// The running form of a definition.
+    package init(_ definition: PipelineDefinition, _ settings: Settings, log: Logger) throws {
+        self.init(settings, try Connections(definition), expecting: definition.namedSelection, log: log)
     }
 }

@@ -1,15 +1,14 @@
 import Glibc
-package import TidemarkCore
 
-/// Hands pages from the thread that reads a window to the thread that applies it, one ahead.
+/// Hands pages from the thread that reads them to the thread that writes them, one ahead.
 ///
 /// Both sides are threads of their own that may block: the applying side sits inside one target
 /// transaction from the first page to the commit, and must not suspend in it.
-package final class PageSlots: @unchecked Sendable {
+package final class PageSlots<Page: Sendable>: @unchecked Sendable {
     // @unchecked: every access to the state below is under `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var ready: ChangePage?
+    private var ready: Page?
     private var end: Result<Void, any Error>?
     private var abandoned = false
 
@@ -27,7 +26,7 @@ package final class PageSlots: @unchecked Sendable {
 
     /// Waits until the page before has been taken, then offers this one.
     /// - Returns: false when the applying side is gone and reading has no further use.
-    package func offer(_ page: ChangePage) -> Bool {
+    package func offer(_ page: Page) -> Bool {
         locked {
             while ready != nil && !abandoned { pthread_cond_wait(changed, mutex) }
             if abandoned { return false }
@@ -36,14 +35,14 @@ package final class PageSlots: @unchecked Sendable {
         }
     }
 
-    /// Says that no page follows, because the window is read or because reading failed.
+    /// Says that no page follows, because all is read or because reading failed.
     package func finish(_ result: Result<Void, any Error>) {
         locked { end = end ?? result }
     }
 
-    /// The next page, or nil at the end of the window. Throws what reading failed with.
-    package func next() throws -> ChangePage? {
-        let taken: Result<ChangePage?, any Error> = locked {
+    /// The next page, or nil at the end. Throws what reading failed with.
+    package func next() throws -> Page? {
+        let taken: Result<Page?, any Error> = locked {
             while ready == nil && end == nil { pthread_cond_wait(changed, mutex) }
             if let page = ready {
                 ready = nil

@@ -3,13 +3,22 @@ import TidemarkBlocking
 package import TidemarkCore
 
 /// One flow from a source to a target: takes windows, reads them on one thread and applies them on
-/// another, until it is told to stop.
+/// another, until it is told to stop. Rows that were there before capture are copied at the place where the
+/// stream is, and compared there.
 package actor Pipeline {
     /// How a pipeline is called, what it takes, and how it waits.
     package struct Settings: Sendable {
         package var name: String
         /// Who holds the pipeline, for the cursor's row and the error that a second worker gets.
         package var worker: String
+        /// What becomes of rows that the target holds in a table whose copy has not begun; `keep` for no copy.
+        package var existing = TableCopy.Existing.refuse
+        /// How many parts of tables are copied, or compared, at a time.
+        package var jobs = 2
+        /// Is a table compared with its source once it is copied?
+        package var verifiesCopies = false
+        /// What `verifiesCopies` notes as the beginning of its look.
+        package var startedAt = ""
         /// A look at the source costs a round trip: short while changes come, longer while none do.
         package var idleWaitMinMs = 5
         package var idleWaitMaxMs = 50
@@ -17,6 +26,11 @@ package actor Pipeline {
         /// How often the source is told what it may remove, and how often progress is logged. Catching
         /// up comes first: removing what was applied costs the source as much as reading it.
         package var confirmEveryMs = 5_000
+        /// A part of a copy is about so large, so that little is lost where it is interrupted.
+        package var partBytes: Int64 = 16 << 20
+        package var partRows: ClosedRange<Int64> = 1_000...1_000_000
+        /// A part of a comparison.
+        package var comparedRows = 1_000_000
 
         package init(name: String, worker: String) {
             self.name = name
@@ -24,35 +38,44 @@ package actor Pipeline {
         }
     }
 
-    /// Makes a connection; called on the thread that will own it, and again after each loss.
-    package typealias Opening<Side> = @Sendable () throws -> Side
-
-    private let settings: Settings
-    private let openSource: Opening<any ChangeSource>
-    private let openTarget: Opening<any ChangeTarget>
+    let settings: Settings
+    let connections: Connections
+    package nonisolated let log: Logger
+    /// What copies and comparisons have done so far.
+    package nonisolated let meter = CopyMeter()
     private let expected: TableSelection?
-    private var selection = TableSelection()
-    private let sourceThread = DedicatedThread<(any ChangeSource)?> { nil }
-    private let targetThread = DedicatedThread<(any ChangeTarget)?> { nil }
+    var selection = TableSelection()
+    private(set) var copies: [TableName: TableCopy] = [:]
+    /// The generation of capture that each of the pipeline's tables has now.
+    private(set) var generations: [TableName: Int32] = [:]
+    private(set) var keyless: Set<TableName> = []
+    /// Tables of which it does not matter that rows passed capture unseen, since they are being repaired.
+    private var trusted: Set<TableName> = []
+    /// Is this the pipeline's worker, or does it work beside one?
+    private(set) var holdsPipeline = false
+    /// The tables whose copies are this process's to make; another one may make others.
+    var ownCopies: Set<TableName> = []
+    let sourceThread = DedicatedThread<(any ChangeSource)?> { nil }
+    let targetThread = DedicatedThread<(any ChangeTarget)?> { nil }
     private let confirmThread = DedicatedThread<(any ChangeSource)?> { nil }
-    private let log: Logger
+    var lanes: [RowLane] = []
+    /// Tables that this worker has copied and not yet compared.
+    var justCopied: Set<TableName> = []
     private let clock = ContinuousClock()
-    private var stopping = false
-    private var progress = Progress()
+    nonisolated let stopFlag = StopFlag()
+    package nonisolated var isStopping: Bool { stopFlag.isRaised }
+    var stopping: Bool { stopFlag.isRaised }
+    var progress = Progress()
     private var confirming: Task<Void, Never>?
     /// The cursor that the source was told last, and when.
     private var confirmed: Cursor?
     private var confirmedAt = ContinuousClock.now
 
     /// - Parameter expected: the tables that the operator named; refused where setup recorded others.
-    package init(
-        _ settings: Settings, source: @escaping Opening<any ChangeSource>, target: @escaping Opening<any ChangeTarget>,
-        expecting expected: TableSelection?, log: Logger
-    ) {
+    package init(_ settings: Settings, _ connections: Connections, expecting expected: TableSelection?, log: Logger) {
         self.expected = expected
         self.settings = settings
-        openSource = source
-        openTarget = target
+        self.connections = connections
         var log = log
         log[metadataKey: "pipeline"] = "\(settings.name)"
         self.log = log
@@ -64,25 +87,34 @@ package actor Pipeline {
         confirmThread.stop()
     }
 
-    /// Lets `run` return after the window at hand.
-    package func stop() { stopping = true }
+    /// Lets `run` return after the window, or the part of a copy, at hand.
+    package nonisolated func stop() { stopFlag.raise() }
 
-    /// Applies everything that was committed when it started, and returns. Meanwhile the log is rid of
-    /// what earlier runs applied; what this one applies is the next one's to remove.
+    /// Copies what is not copied yet, applies everything that was committed when it started, and returns.
+    /// Meanwhile the log is rid of what earlier runs applied; what this one applies is the next one's to remove.
     /// - Returns: the place reached.
     /// - Throws: also where it was stopped, since something may be left.
     package func runOnce() async throws -> Cursor {
         try await recordingFailure {
-            let start = try await connect()
-            startConfirming(start)
-            let reached = try await applyBacklog(after: start)
-            await confirming?.value
-            guard !stopping else {
-                throw TidemarkError(
-                    "the run was stopped", why: "a signal came; everything up to change \(reached.lastID) is applied",
-                    remedy: "Type the command again; it goes on there.")
+            var cursor = try await connect(takingOver: true)
+            startConfirming(cursor)
+            var isCaughtUp = false
+            while !stopping, !isCaughtUp {
+                let known = cursor
+                if hasRowWork {
+                    let reached = try await besideOthers(at: known) { try await self.workOnRows(after: known) }
+                    if let reached { cursor = reached } else { cursor = try await reload() }
+                } else if let reached = try await besideOthers(at: known, { try await self.applyBacklog(after: known) }) {
+                    cursor = reached
+                    // Not so where setup has added a table meanwhile.
+                    isCaughtUp = !hasRowWork
+                } else {
+                    cursor = try await reload()
+                }
             }
-            return reached
+            await confirming?.value
+            guard !stopping else { throw Self.wasStopped(at: cursor) }
+            return cursor
         }
     }
 
@@ -93,6 +125,7 @@ package actor Pipeline {
             do {
                 try await recordingFailure { try await follow(after: &failures) }
             } catch let failure as TidemarkError where failure.retry == .later {
+                if stopping { break }
                 // Once, not each time: a server that is away for a night is one line.
                 if failures == 0 { log.warning("\(failure.what): \(failure.why); trying again until it works") }
                 failures += 1
@@ -102,6 +135,12 @@ package actor Pipeline {
         log.info("stopped after change \(progress.cursor?.lastID ?? 0)")
     }
 
+    static func wasStopped(at cursor: Cursor) -> TidemarkError {
+        TidemarkError(
+            "the run was stopped", why: "a signal came; everything up to change \(cursor.lastID) is applied",
+            remedy: "Type the command again; it goes on there.", retry: .later)
+    }
+
     /// Doubling from 0.2 s, with jitter so that many workers do not come back at one moment.
     private static func reconnectWaitMs(_ failures: Int, max: Int) -> Int {
         let ceiling = min(max, 100 << min(failures, 10))
@@ -109,14 +148,19 @@ package actor Pipeline {
     }
 
     private func follow(after failures: inout Int) async throws {
-        var cursor = try await connect()
+        var cursor = try await connect(takingOver: true)
         log.info("\(failures > 0 ? "connected again" : "following"), at change \(cursor.lastID)")
         failures = 0
         var waitMs = settings.idleWaitMinMs
         confirmed = cursor
         while !stopping {
             let before = cursor
-            cursor = try await applyBacklog(after: cursor)
+            let known = cursor
+            let reached = try await besideOthers(at: known) {
+                if self.hasRowWork { return try await self.workOnRows(after: known) }
+                return try await self.applyBacklog(after: known)
+            }
+            if let reached { cursor = reached } else { cursor = try await reload() }
             waitMs = cursor == before ? min(waitMs * 2, settings.idleWaitMaxMs) : settings.idleWaitMinMs
             guard cursor == before else { continue }
             // What the last windows of a burst left, once it is over.
@@ -127,28 +171,42 @@ package actor Pipeline {
         if cursor != confirmed { try await confirm(cursor) }
     }
 
+    /// - Returns: nil where another process of the pipeline moved the cursor.
+    func catchingUp<T>(_ body: () async throws -> T) async throws -> T? {
+        do {
+            return try await body()
+        } catch let failure as TidemarkError
+            where failure.retry == .moved || failure.retry == .takenOver && !holdsPipeline {
+            // Who works beside the worker does not mind which one that is.
+            log.debug("\(failure.what): \(failure.why)")
+            return nil
+        }
+    }
+
     /// Fresh connections; the cursor in the target says where to go on, also after a connection
     /// that died in COMMIT.
-    private func connect() async throws -> Cursor {
-        let (openSource, openTarget, name, worker) = (openSource, openTarget, settings.name, settings.worker)
+    /// - Parameter takingOver: as the worker; otherwise beside it.
+    func connect(takingOver: Bool) async throws -> Cursor {
+        holdsPipeline = takingOver
+        let (openSource, openTarget, name, worker) = (connections.source, connections.target, settings.name, settings.worker)
         let cursor = try await targetThread.run { target in
             target = nil
             let opened = try openTarget()
             target = opened
-            return try opened.takeOver(worker: worker)
+            return try takingOver ? opened.takeOver(worker: worker) : opened.cursor()
         }
-        let (identity, selection) = try await sourceThread.run { source in
+        let (identity, selection, tables) = try await sourceThread.run { source in
             source = nil
             let opened = try openSource()
             source = opened
-            return (try opened.identity(), try opened.selection(of: name))
+            return (try opened.identity(), try opened.selection(of: name), try opened.capturedTables())
         }
         guard identity == cursor.source else {
             throw TidemarkError(
                 "the source is not the one that the target follows", pipeline: settings.name,
                 why: "the target's cursor is for \(cursor.source), this database is \(identity)",
                 remedy: "Point --source at the right database; to follow this one, set the pipeline up again"
-                    + " (tidemark teardown, then tidemark setup) and load the target anew.")
+                    + " (tidemark teardown, then tidemark setup), and copy it anew.")
         }
         if let expected, expected != selection {
             throw TidemarkError(
@@ -158,83 +216,79 @@ package actor Pipeline {
         }
         self.selection = selection
         progress.cursor = cursor
-        return cursor
+        copies = [:]
+        try await learnCopies(of: tables)
+        // What an earlier process has left, too.
+        ownCopies.formUnion(copies.values.filter(\.isLeft).map(\.table))
+        return try await choosing(at: cursor)
     }
 
-    private func applyBacklog(after start: Cursor) async throws -> Cursor {
-        var cursor = start
-        let (known, name) = (selection, settings.name)
-        let (windows, tables, selection) = try await sourceThread.run { source in
-            guard let source else { throw CancellationError() }
-            let windows = try source.windows(after: start, taking: known)
-            guard !windows.isEmpty else { return (windows, [CapturedTable](), known) }
-            // After the windows' end: setup may have widened the pipeline meanwhile.
-            return (windows, try source.capturedTables(), try source.selection(of: name))
+    /// Copies that were refused, for want of a choice, follow the one that the operator has made now.
+    private func choosing(at start: Cursor) async throws -> Cursor {
+        let refused = copies.values.filter { $0.state == .waiting && $0.existing == .refuse && generations[$0.table] != nil }
+        guard settings.existing != .refuse, !refused.isEmpty else { return start }
+        for copy in refused {
+            let chosen = TableCopy(
+                copy.table, settings.existing, statementsAfter: copy.statementsAfter, statementsLast: copy.statementsLast)
+            try await lane(0).load { try $0.save(chosen, at: start, changesStream: true) }
         }
-        self.selection = selection
-        let taken = Dictionary(uniqueKeysWithValues: tables.filter { selection.takes($0.name) }.map { ($0.capture, $0) })
-        // The next window is read while this one is applied and committed, one page of it at a time.
-        var ahead: PageSlots?
-        for (place, window) in windows.enumerated() where !stopping {
-            let pages = ahead ?? startReading(window, taken)
-            ahead = place + 1 < windows.count ? startReading(windows[place + 1], taken) : nil
-            do {
-                cursor = try await apply(window, pages, tables: taken, moving: cursor, order: .paged)
-            } catch let failure as TidemarkError where failure.retry == .staged {
-                log.debug("staging a window: \(failure.why)")
-                ahead?.abandon()
-                ahead = nil
-                cursor = try await apply(
-                    window, startReading(window, taken), tables: taken, moving: cursor, order: .staged)
-            } catch {
-                ahead?.abandon()
-                throw error
-            }
-            progress.windows += 1
-            progress.cursor = cursor
-            confirmBeside(cursor)
-        }
-        ahead?.abandon()
-        return cursor
+        return try await reload()
     }
 
-    private func startReading(_ window: Window, _ tables: [Int32: CapturedTable]) -> PageSlots {
-        let slots = PageSlots()
-        let captures = tables.keys.sorted()
-        sourceThread.submit { source in
-            do {
-                try source?.read(window, captures: captures) { page in
-                    guard slots.offer(page) else { throw Abandoned() }
-                }
-                slots.finish(.success(()))
-            } catch {
-                // Where the applying side has failed, nobody reads this: what it says is what counts.
-                slots.finish(.failure(error))
-            }
-        }
-        return slots
-    }
-
-    private func apply(
-        _ window: Window, _ pages: PageSlots, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder
-    ) async throws -> Cursor {
-        let (moved, changes) = try await targetThread.run { target in
-            defer { pages.abandon() }
+    /// The place where another process of the pipeline left the cursor, and what it copied.
+    func reload() async throws -> Cursor {
+        let (cursor, known) = try await targetThread.run { target in
             guard let target else { throw CancellationError() }
-            var changes = 0
-            let moved = try target.apply(window, tables: tables, moving: cursor, order: order) {
-                let page = try pages.next()
-                changes += page?.changes.count ?? 0
-                return page
-            }
-            return (moved, changes)
+            return (try target.cursor(), try target.copies(expecting: []))
         }
-        progress.changes += changes
-        return moved
+        known.forEach(know)
+        progress.cursor = cursor
+        return cursor
+    }
+
+    /// A table that is captured and has no copy yet gets one, before any change of it is applied.
+    func learnCopies(of tables: [CapturedTable]) async throws {
+        let current = tables.filter { !$0.isRetired && selection.takes($0.name) }
+        generations = Dictionary(current.map { ($0.name, $0.capture) }, uniquingKeysWith: max)
+        keyless = Set(current.filter(\.keyColumns.isEmpty).map(\.name))
+        let expected = Set(generations.keys).subtracting(copies.keys).sorted().map { TableCopy($0, settings.existing) }
+        guard !expected.isEmpty || copies.isEmpty else { return }
+        let known = try await targetThread.run { target in
+            guard let target else { throw CancellationError() }
+            return try target.copies(expecting: expected)
+        }
+        copies = Dictionary(uniqueKeysWithValues: known.map { ($0.table, $0) })
+        ownCopies.formUnion(expected.map(\.table))
+    }
+
+    func know(_ copy: TableCopy) {
+        copies[copy.table] = copy
+        if !copy.isLeft { ownCopies.remove(copy.table) }
+    }
+
+    /// What is still to be done before the target has all that the source's tables hold.
+    var copiesLeft: [TableCopy] {
+        copies.values.filter { generations[$0.table] != nil && ownCopies.contains($0.table) && $0.isLeft }
+            .sorted { $0.table < $1.table }
+    }
+
+    private var hasRowWork: Bool { !copiesLeft.isEmpty || settings.verifiesCopies && !justCopied.isEmpty }
+
+    private func workOnRows(after cursor: Cursor) async throws -> Cursor {
+        guard copiesLeft.isEmpty else { return try await copyRound(after: cursor) }
+        return try await verifyCopies(after: cursor)
+    }
+
+    func trust(_ tables: [TableName]) { trusted.formUnion(tables) }
+
+    var taken: TakenTables {
+        var settled = copies.mapValues(\.settledThrough)
+        for table in trusted { settled[table] = TableCopy.everyGeneration }
+        return TakenTables(selection, settledThrough: settled)
     }
 
     /// Pruning has a connection of its own: it does not hold the next windows up.
-    private func confirmBeside(_ cursor: Cursor) {
+    func confirmBeside(_ cursor: Cursor) {
         let isDue = clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs)
         guard isDue, confirming == nil, cursor != confirmed else { return }
         confirmedAt = clock.now
@@ -256,7 +310,7 @@ package actor Pipeline {
     }
 
     private func confirm(_ cursor: Cursor) async throws {
-        let (openSource, name) = (openSource, settings.name)
+        let (openSource, name) = (connections.source, settings.name)
         try await confirmThread.run { source in
             do {
                 let opened = try source ?? openSource()
@@ -276,7 +330,7 @@ package actor Pipeline {
             return try await body()
         } catch var failure as TidemarkError {
             failure.pipeline = failure.pipeline ?? settings.name
-            if failure.retry == .never, let epoch = progress.cursor?.epoch {
+            if failure.retry == .never || failure.retry == .unlessMoved, let epoch = progress.cursor?.epoch {
                 let text = failure.description
                 // The failure itself is what counts; if the target is away, its log has it all the same.
                 try? await targetThread.run { target in try target?.record(failure: text, epoch: epoch) }
@@ -286,11 +340,8 @@ package actor Pipeline {
     }
 }
 
-/// The applying side takes no more pages.
-private struct Abandoned: Error {}
-
 /// What was done since the last line of the log.
-private struct Progress {
+struct Progress {
     var changes = 0
     var windows = 0
     var cursor: Cursor?

@@ -19,6 +19,16 @@ package struct PostgresEngine: Engine {
         try PostgresTarget(address, pipeline: pipeline)
     }
 
+    package func rowSource(_ address: String) throws -> any RowSource { try PostgresRowSource(address) }
+
+    package func rowTarget(_ address: String, pipeline: String) throws -> any RowTarget {
+        try PostgresTarget(address, pipeline: pipeline)
+    }
+
+    package func targetReader(_ address: String, pipeline: String) throws -> any TargetReader {
+        try PostgresTargetReader(address, pipeline: pipeline)
+    }
+
     package func sourceAdministration(_ address: String) throws -> any SourceAdministration {
         try PostgresSourceAdministration(address)
     }

@@ -20,6 +20,18 @@ package struct SQLiteEngine: Engine {
         try SQLiteTarget(path: Self.path(address), pipeline: pipeline)
     }
 
+    package func rowSource(_ address: String) throws -> any RowSource {
+        try SQLiteRowSource(path: Self.path(address))
+    }
+
+    package func rowTarget(_ address: String, pipeline: String) throws -> any RowTarget {
+        try SQLiteRowTarget(path: Self.path(address), pipeline: pipeline)
+    }
+
+    package func targetReader(_ address: String, pipeline: String) throws -> any TargetReader {
+        try SQLiteTargetReader(path: Self.path(address), pipeline: pipeline)
+    }
+
     package func sourceAdministration(_ address: String) throws -> any SourceAdministration {
         try SQLiteSourceAdministration(path: Self.path(address))
     }

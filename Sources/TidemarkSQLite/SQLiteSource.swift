@@ -14,6 +14,8 @@ package final class SQLiteSource: ChangeSource {
     private var idle: (version: Int64, cursor: Cursor)?
     /// The version of the schema in which every captured table was what setup made.
     private var verifiedSchema: SQLiteValue?
+    /// And for which tables.
+    private var verified: TakenTables?
 
     package init(path: String, limits: SQLiteSourceLimits = SQLiteSourceLimits()) throws {
         self.path = path
@@ -42,12 +44,12 @@ package final class SQLiteSource: ChangeSource {
 
     /// Cuts what was committed after the cursor into windows, at the ticks that tidemark wrote. The last row of the
     /// log is the end of the last one and, as it is never pruned while a cursor names it, their witness.
-    package func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window] {
+    package func windows(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot? = nil) throws -> [Window] {
         try place?.check(path, role: "source")
         return try saying("the change log cannot be read", path: path) {
             let version = try currentDataVersion()
-            if let idle, idle.version == version, idle.cursor == cursor { return [] }
-            let found = try database.transaction("BEGIN") { try ends(after: cursor, taking: taken) }
+            if end == nil, let idle, idle.version == version, idle.cursor == cursor { return [] }
+            let found = try database.transaction("BEGIN") { try ends(after: cursor, taking: taken, upTo: end) }
             guard let last = found.last else {
                 idle = (version, cursor)
                 return []
@@ -78,7 +80,8 @@ package final class SQLiteSource: ChangeSource {
             guard after == end, rows == end - window.afterID, try log.row(end)?.token == window.witness else {
                 throw TidemarkError(
                     "changes are missing from the log", why: "of changes \(window.afterID + 1) to \(end), \(rows) are there",
-                    remedy: "Somebody deleted rows of data_changes: type tidemark setup …, and load the target anew.")
+                    remedy: "Somebody deleted rows of data_changes: type tidemark teardown … and tidemark setup …, then tidemark run --existing empty …",
+                    retry: .unlessMoved)
             }
         }
     }
@@ -101,20 +104,22 @@ package final class SQLiteSource: ChangeSource {
     }
 
     /// The ends of the windows, the last one last.
-    private func ends(after cursor: Cursor, taking taken: TableSelection) throws -> [ChangeLog.Row] {
-        let last = try log.last()
-        if let why = try log.obstacle(to: cursor, lastID: last?.id ?? 0, installID: installID) {
+    private func ends(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) throws -> [ChangeLog.Row] {
+        var last = try log.last()
+        if case .change(let id) = end { last = try log.row(id) }
+        if let why = try log.obstacle(to: cursor, lastID: try log.last()?.id ?? 0, installID: installID) {
             throw TidemarkError(
                 "the source does not continue what the target holds", why: "\(path): \(why)",
                 remedy: "Point --source at the right file, or set the pipeline up again (tidemark teardown, then tidemark"
-                    + " setup) and load the target anew.")
+                    + " setup), and copy it anew: tidemark run --existing empty …", retry: .unlessMoved)
         }
         let schema = try database.rows("PRAGMA main.schema_version").first?.first
-        if schema != verifiedSchema {
-            if let unseen = try CaptureFingerprint(database).unseenChanges().first(where: { taken.takes($0.table) }) {
+        if schema != verifiedSchema || taken != verified {
+            if let unseen = try CaptureFingerprint(database).unseenChanges().first(where: { taken.isHeld($0.table, before: $0.capture) }) {
                 throw CaptureFingerprint.error(unseen.table, why: unseen.why)
             }
             verifiedSchema = schema
+            verified = taken
         }
         guard let last, last.id > cursor.lastApplied else { return [] }
         let ticks = try database.rows(

@@ -29,7 +29,7 @@ package final class SQLiteSourceAdministration: SourceAdministration {
     package func installLog() throws {
         try saying("the change log cannot be made", path: path) {
             guard try !log.isInstalled() else { return }
-            let own = SQLiteCatalog.ownTables.filter { $0 != "tidemark_cursor" }.map(SQLiteIdentifier.literal)
+            let own = SQLiteCatalog.ownTables.filter { !SQLiteCatalog.targetTables.contains($0) }.map(SQLiteIdentifier.literal)
             let foreign = try database.rows(
                 "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) IN (\(own.joined(separator: ", ")))")
             if let name = foreign.first?.first?.string {
@@ -89,9 +89,11 @@ package final class SQLiteSourceAdministration: SourceAdministration {
         }
     }
 
-    package func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+    package func status(
+        of pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]
+    ) throws -> SourceStatus {
         try saying("the log's state cannot be read", pipeline: pipeline, path: path) {
-            try LogStatus(database: database, log: log).status(of: pipeline, at: cursor)
+            try LogStatus(database: database, log: log).status(of: pipeline, at: cursor, settledThrough: settledThrough)
         }
     }
 

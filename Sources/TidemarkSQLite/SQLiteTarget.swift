@@ -17,27 +17,41 @@ package final class SQLiteTarget: ChangeTarget {
         self.path = path
         self.pipeline = pipeline
         place = FilePlace(path)
-        let database = try SQLiteFile(path, role: "target").open()
-        self.database = database
+        (database, staging) = try TargetConnection.open(path, pipeline: pipeline)
         tables = TargetTables(database, pipeline: pipeline)
-        staging = try saying("the target cannot be opened", pipeline: pipeline, path: path) {
-            try database.setTriggersEnabled(false)
-            // Of this connection only, like the cache, which a window's pages should fit.
-            try database.execute("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -32000")
-            return try WindowStaging(database)
-        }
     }
 
     package func takeOver(worker: String) throws -> Cursor {
         try saying("the pipeline cannot be taken over", pipeline: pipeline, path: path) {
-            guard try CursorTable(database).exists() else { throw notSetUp() }
+            guard try CursorTable(database).exists() else { throw TargetConnection.notSetUp(path, pipeline: pipeline) }
             let rows = try database.rows(
                 """
                 UPDATE main.tidemark_cursor SET epoch = epoch + 1, worker = ?, failure = NULL WHERE pipeline = ?
-                RETURNING source, snapshot, witness, last_id, epoch
+                RETURNING \(CursorTable.columns)
                 """, [.string(worker), .string(pipeline)])
-            guard let row = rows.first else { throw notSetUp() }
+            guard let row = rows.first else { throw TargetConnection.notSetUp(path, pipeline: pipeline) }
             return try CursorTable.cursor(row, pipeline: pipeline)
+        }
+    }
+
+    package func cursor() throws -> Cursor {
+        try saying("the cursor cannot be read", pipeline: pipeline, path: path) {
+            guard try CursorTable(database).exists(), let cursor = try CursorTable(database).cursor(of: pipeline) else {
+                throw TargetConnection.notSetUp(path, pipeline: pipeline)
+            }
+            return cursor
+        }
+    }
+
+    package func copies(expecting missing: [TableCopy]) throws -> [TableCopy] {
+        try saying("the copies cannot be read", pipeline: pipeline, path: path) {
+            let copies = CopyTable(database)
+            if !missing.isEmpty {
+                try WriteLock(database: database).hold {
+                    for copy in missing { try copies.expect(copy, of: pipeline) }
+                }
+            }
+            return try copies.copies(of: pipeline)
         }
     }
 
@@ -60,7 +74,7 @@ package final class SQLiteTarget: ChangeTarget {
             do {
                 var moved = cursor
                 (moved.snapshot, moved.witness) = (window.end, window.witness)
-                try move(cursor, to: moved)
+                try CursorTable(database).move(cursor, to: moved, of: pipeline)
                 try tables.begin(captured)
                 let application = try WindowApplication(
                     database, pipeline: pipeline, order: order, tables: tables, staging: staging)
@@ -81,29 +95,5 @@ package final class SQLiteTarget: ChangeTarget {
                 throw error
             }
         }
-    }
-
-    private func move(_ cursor: Cursor, to moved: Cursor) throws {
-        _ = try database.rows(
-            """
-            UPDATE main.tidemark_cursor SET snapshot = ?, witness = ?, applied_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-            WHERE pipeline = ? AND snapshot = ? AND witness = ? AND epoch = ?
-            """,
-            [
-                .string(moved.snapshot.description), .string(moved.witness), .string(pipeline),
-                .string(cursor.snapshot.description), .string(cursor.witness), .integer(cursor.epoch),
-            ])
-        guard database.changes == 1 else {
-            throw TidemarkError(
-                "another worker has taken the pipeline over", pipeline: pipeline,
-                why: "the cursor is no longer where this worker left it",
-                remedy: "Nothing was applied by this one. Let one worker run each pipeline.")
-        }
-    }
-
-    private func notSetUp() -> TidemarkError {
-        TidemarkError(
-            "the pipeline is not set up", pipeline: pipeline, why: "the target \(path) holds no cursor for it",
-            remedy: "Type: tidemark setup --pipeline \(pipeline) --source … --target sqlite:\(path)")
     }
 }

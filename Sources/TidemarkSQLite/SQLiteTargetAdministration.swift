@@ -1,16 +1,17 @@
-import SQLiteSQL
 package import TidemarkCore
 
 /// What setup, check, status and teardown do to a SQLite target.
 package final class SQLiteTargetAdministration: TargetAdministration {
-    private let database: SQLiteDatabase
-    private let path: String
+    let database: SQLiteDatabase
+    let path: String
     private let cursors: CursorTable
+    private let installation: TargetInstallation
 
     package init(path: String) throws {
         self.path = path
         database = try SQLiteFile(path, role: "target").open()
         cursors = CursorTable(database)
+        installation = TargetInstallation(database)
     }
 
     package func identityAsSource() throws -> String? {
@@ -19,16 +20,12 @@ package final class SQLiteTargetAdministration: TargetAdministration {
 
     package func planInstall() throws -> [PlannedStatement] {
         try saying("the installation cannot be planned", path: path) {
-            guard try !cursors.exists() else { return [] }
-            return SQLScript.statements(SQLiteSQL.target).map { PlannedStatement($0, lock: WriteLock.inWords) }
+            try installation.statements().map { PlannedStatement($0, lock: WriteLock.inWords) }
         }
     }
 
     package func install() throws {
-        try saying("the cursor's table cannot be made", path: path) {
-            guard try !cursors.exists() else { return }
-            try WriteLock(database: database).hold { try database.execute(SQLiteSQL.target) }
-        }
+        try saying("the cursor's table cannot be made", path: path) { try installation.make() }
     }
 
     package func cursor(of pipeline: String) throws -> StoredCursor? {
@@ -36,13 +33,38 @@ package final class SQLiteTargetAdministration: TargetAdministration {
             guard try cursors.exists() else { return nil }
             let rows = try database.rows(
                 """
-                SELECT source, snapshot, witness, last_id, epoch, applied_at, worker, failure FROM main.tidemark_cursor
+                SELECT \(CursorTable.columns), applied_at, worker, failure FROM main.tidemark_cursor
                 WHERE pipeline = ?
                 """, [.string(pipeline)])
             guard let row = rows.first else { return nil }
             return StoredCursor(
-                cursor: try CursorTable.cursor(row, pipeline: pipeline), appliedAt: row[5].string, worker: row[6].string,
-                failure: row[7].string)
+                cursor: try CursorTable.cursor(row, pipeline: pipeline), appliedAt: row[6].string, worker: row[7].string,
+                failure: row[8].string)
+        }
+    }
+
+    package func copies(of pipeline: String) throws -> [TableCopy] {
+        try saying("the copies cannot be read", pipeline: pipeline, path: path) {
+            try installation.hasCopies() ? try CopyTable(database).copies(of: pipeline) : []
+        }
+    }
+
+    package func proofs(of pipeline: String) throws -> [TableProof] {
+        try saying("the proofs cannot be read", pipeline: pipeline, path: path) {
+            try installation.hasProofs() ? try ProofTable(database).proofs(of: pipeline) : []
+        }
+    }
+
+    package func expect(_ copies: [TableCopy], of pipeline: String) throws {
+        try saying("the copies cannot be saved", pipeline: pipeline, path: path) {
+            try WriteLock(database: database).hold {
+                for copy in copies { try CopyTable(database).save(copy, of: pipeline) }
+                // A worker that runs has to leave these tables out from now on.
+                if !copies.isEmpty {
+                    _ = try database.rows(
+                        "UPDATE main.tidemark_cursor SET revision = revision + 1 WHERE pipeline = ?", [.string(pipeline)])
+                }
+            }
         }
     }
 
@@ -74,28 +96,11 @@ package final class SQLiteTargetAdministration: TargetAdministration {
 
     package func planRemoval(of pipeline: String) throws -> [PlannedStatement] {
         try saying("the removal cannot be planned", pipeline: pipeline, path: path) {
-            guard try cursors.exists() else { return [] }
-            let sql = try isLast(pipeline)
-                ? "DROP TABLE tidemark_cursor"
-                : "DELETE FROM tidemark_cursor WHERE pipeline = \(SQLiteIdentifier.literal(pipeline))"
-            return [PlannedStatement(sql, lock: WriteLock.inWords)]
+            try installation.removal(of: pipeline).map { PlannedStatement($0, lock: WriteLock.inWords) }
         }
     }
 
     package func remove(_ pipeline: String) throws {
-        try saying("the cursor was not removed", pipeline: pipeline, path: path) {
-            guard try cursors.exists() else { return }
-            try WriteLock(database: database).hold {
-                if try isLast(pipeline) {
-                    try database.execute("DROP TABLE main.tidemark_cursor")
-                } else {
-                    _ = try database.rows("DELETE FROM main.tidemark_cursor WHERE pipeline = ?", [.string(pipeline)])
-                }
-            }
-        }
-    }
-
-    private func isLast(_ pipeline: String) throws(SQLiteFailure) -> Bool {
-        try database.rows("SELECT 1 FROM main.tidemark_cursor WHERE pipeline <> ? LIMIT 1", [.string(pipeline)]).isEmpty
+        try saying("the cursor was not removed", pipeline: pipeline, path: path) { try installation.remove(pipeline) }
     }
 }

@@ -7,7 +7,7 @@ struct Setup: AsyncParsableCommand {
         abstract: "Installs capture in the source and the cursor in the target.",
         discussion: """
             Twice is a no-op. After ALTER TABLE it renews capture. Rows that are \
-            in the source already are not copied.
+            in the source already are copied by the first run.
 
             EXAMPLE
               tidemark setup --plan --source postgresql://db1/shop \\
@@ -16,11 +16,15 @@ struct Setup: AsyncParsableCommand {
                   --source postgresql://db1/shop --target sqlite:replica.db
               tidemark setup --pipeline shop --source sqlite:shop.db \\
                   --target postgresql://db2/shop
+              tidemark setup --create --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var capture: CaptureOptions
     @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
     var plan = false
+    @Flag(help: "Make the tables that the target lacks, as the source defines them; those that it has stay as they are.")
+    var create = false
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
@@ -28,9 +32,9 @@ struct Setup: AsyncParsableCommand {
             for definition in try options.definitions(capture) {
                 let installation = Installation(definition)
                 if plan {
-                    output.printPlan(try installation.planSetUp(), of: definition)
+                    output.printPlan(try installation.planSetUp(creating: create), of: definition)
                 } else {
-                    output.printCaptured(try installation.setUp(), of: definition)
+                    output.printCaptured(try installation.setUp(creating: create), of: definition)
                     // Capture is renewed, but what passed it unseen before stays between the two sides.
                     let status = try StatusReport(of: definition)
                     if status.state == .blocked, let problem = status.problem { warn("pipeline \(definition.name): \(problem)") }

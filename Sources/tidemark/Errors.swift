@@ -14,6 +14,17 @@ func reportingErrors<T>(_ body: () throws -> T) throws -> T {
     }
 }
 
+func reportingErrors<T>(_ body: () async throws -> T) async throws -> T {
+    do {
+        return try await body()
+    } catch let usage as UsageError {
+        throw ValidationError(usage.description)
+    } catch {
+        report(error)
+        throw ExitCode(1)
+    }
+}
+
 func warn(_ text: String) {
     FileHandle.standardError.write(Data("tidemark: warning: \(text)\n".utf8))
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import TidemarkApp
 import TidemarkCore
+import TidemarkPipeline
 
 /// Tables and sentences for people, or one JSON document for programs.
 struct OutputOptions: ParsableArguments {
@@ -38,6 +39,25 @@ struct OutputOptions: ParsableArguments {
         } else {
             print("pipeline \(definition.name): applied up to change \(cursor.lastID)")
         }
+    }
+
+    func printCopied(_ copies: [TableCopy], _ readings: [CopyMeter.Reading], of definition: PipelineDefinition) {
+        let rows = Dictionary(readings.map { ($0.table, $0.rows) }, uniquingKeysWith: +)
+        let tables = copies.isEmpty ? readings.map(\.table) : copies.map(\.table)
+        if json {
+            printJSON(tables.map { CopiedJSON(pipeline: definition.name, table: $0.description, rows: rows[$0] ?? 0) })
+            return
+        }
+        for table in tables { print("copied \(rows[table] ?? 0) rows of table \(table)") }
+        if tables.isEmpty { print("pipeline \(definition.name): everything is copied already") }
+    }
+
+    func printVerified(_ found: [VerifiedTable], planning: Bool) {
+        if json {
+            printJSON(found)
+            return
+        }
+        print(VerifiedTable.text(found, planning: planning))
     }
 
     func printRemoved(_ definition: PipelineDefinition) {
@@ -87,6 +107,12 @@ private struct CapturedJSON: Encodable {
     let pipeline: String
     let table: String
     let key: [String]
+}
+
+private struct CopiedJSON: Encodable {
+    let pipeline: String
+    let table: String
+    let rows: Int64
 }
 
 private struct AppliedJSON: Encodable {

@@ -1,13 +1,19 @@
 import ArgumentParser
 import Foundation
 import Logging
+
 import TidemarkApp
+import TidemarkCore
 import TidemarkPipeline
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Applies changes to the target as they are committed.",
+        abstract: "Copies what is there, then applies changes as they are committed.",
         discussion: """
+            What is not set up yet is set up first. Rows that the tables hold are \
+            copied and compared once; then it follows the source. What was \
+            interrupted goes on where it was.
+
             SIGTERM and SIGINT stop it after the window at hand, with status 0. \
             It survives the loss of either database, and goes on when that is \
             back. A change that cannot be applied stops it with status 1; once \
@@ -16,31 +22,91 @@ struct Run: AsyncParsableCommand {
             EXAMPLE
               tidemark run --source postgresql://db1/shop \\
                   --target postgresql://db2/shop
+              tidemark run --create --source postgresql://db1/shop \\
+                  --target postgresql://db3/empty
               tidemark run --once --source sqlite:shop.db --target sqlite:replica.db
               tidemark run --config /etc/tidemark.yaml
             """)
     @OptionGroup var options: PipelineOptions
-    @Flag(help: "Apply all that was committed at the start, then exit.")
+    @Flag(help: "Copy what is not copied yet, apply all that was committed at the start, then exit.")
     var once = false
+    @Flag(help: "Leave the copy out: the target's tables are loaded already.")
+    var noCopy = false
+    @Flag(help: "Do not compare tables once they are copied.")
+    var noVerify = false
+    @Flag(help: "Compare all tables again and again beside the stream, at --max-rate; status shows the last proof of each.")
+    var verifyContinuously = false
+    @Option(help: ArgumentHelp("With --verify-continuously: rows to compare a second, at most.", valueName: "rows"))
+    var maxRate = 50_000
+    @Flag(help: "Set up with the tables that the target lacks made there, as setup --create does.")
+    var create = false
+    @OptionGroup var copying: CopyOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let worker = "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)"
-        let log = Logger(label: "tidemark") { StreamLogHandler.standardError(label: $0) }
+        let log = Logging.toStandardError()
         let definitions = try reportingErrors { try options.definitions() }
-        let pipelines = try reportingErrors { try definitions.map { try Pipeline($0, worker: worker, log: log) } }
-        // A log reader that goes away must not take the worker along.
-        signal(SIGPIPE, SIG_IGN)
-        let signals = StopSignals { for pipeline in pipelines { Task { await pipeline.stop() } } }
-        defer { signals.cancel() }
-        let failed = await withTaskGroup(of: Bool.self) { group in
-            for (definition, pipeline) in zip(definitions, pipelines) {
-                group.addTask { await follow(pipeline, definition) }
+        try reportingErrors { for definition in definitions { try setUp(definition, log) } }
+        let pipelines = try reportingErrors {
+            try definitions.map { try Pipeline($0, settings($0), log: log) }
+        }
+        let provers = try reportingErrors {
+            try (verifyContinuously ? definitions : []).map { try Pipeline($0, Pipeline.Settings($0, jobs: 1), log: log) }
+        }
+        let failed = try await stoppable(pipelines + provers) {
+            try await showingProgress(of: pipelines.map(\.meter), "so far", besideLog: true) {
+                await withTaskGroup(of: Void.self) { beside in
+                    for (definition, prover) in zip(definitions, provers) {
+                        beside.addTask { await prove(definition, prover) }
+                    }
+                    let failed = await withTaskGroup(of: Bool.self) { group in
+                        for (definition, pipeline) in zip(definitions, pipelines) {
+                            group.addTask { await follow(pipeline, definition) }
+                        }
+                        // One pipeline that stops must not stop the others.
+                        return await group.reduce(false) { $0 || !$1 }
+                    }
+                    provers.forEach { $0.stop() }
+                    return failed
+                }
             }
-            // One pipeline that stops must not stop the others.
-            return await group.contains(false)
         }
         if failed { throw ExitCode(1) }
+    }
+
+    func validate() throws {
+        if once, verifyContinuously { throw ValidationError("--verify-continuously goes on for ever, and --once does not: give one.") }
+        if maxRate < 1 { throw ValidationError("--max-rate takes a number of rows above 0.") }
+        if noCopy, copying.existing != nil { throw ValidationError("--no-copy leaves the copy out that --existing is about: give one.") }
+    }
+
+    /// Two databases that know nothing of each other are set up first. A service that is started while one of them
+    /// is away waits for it, as it does later.
+    private func setUp(_ definition: PipelineDefinition, _ log: Logger) throws {
+        do {
+            guard let tables = try Installation(definition).setUpIfNeeded(creating: create) else { return }
+            log.info("set up pipeline \(definition.name): \(tables.count) tables are captured")
+        } catch let failure as TidemarkError {
+            guard failure.retry == .later, !once else { throw failure }
+        }
+    }
+
+    private func settings(_ definition: PipelineDefinition) -> Pipeline.Settings {
+        var settings = copying.settings(definition)
+        if noCopy { settings.existing = .keep }
+        settings.verifiesCopies = !noVerify
+        return settings
+    }
+
+    /// Compares beside the stream. What it cannot do is said, and no reason to stop that.
+    private func prove(_ definition: PipelineDefinition, _ prover: Pipeline) async {
+        var request = VerifyRequest(startedAt: "")
+        (request.rowsPerSecond, request.waitMaxSeconds) = (maxRate, 0)
+        do {
+            try await Verification(definition, prover).forEver(request)
+        } catch {
+            report(error)
+        }
     }
 
     /// - Returns: false if the pipeline cannot go on.

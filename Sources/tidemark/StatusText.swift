@@ -8,24 +8,38 @@ extension StatusReport {
         var applied = appliedID.map { ", applied up to change \($0)" } ?? ""
         if let appliedAt { applied += " at \(appliedAt)" }
         lines.append("  target  \(target)\(applied)")
-        if let logBytes { lines.append("  log     \(Self.size(logBytes)), about \(logRows ?? 0) changes") }
+        if let logBytes { lines.append("  log     \(ByteCount.text(logBytes)), about \(logRows ?? 0) changes") }
         if let worker { lines.append("  worker  \(worker) was the last to take it over") }
         if let heldBackBy { lines.append("  pruning waits for \(heldBackBy)") }
+        lines += copyLines
+        if let proof { lines.append("  proof   \(proof)") }
         if let problem { lines.append("  \(problem)") }
         return lines.joined(separator: "\n")
+    }
+
+    /// One line per table that is not copied yet.
+    private var copyLines: [String] {
+        tables.filter { $0.copy != "done" }.map { table in
+            guard table.copy == "copying" else { return "  copy    \(table.table) waits" }
+            let percent = table.expectedRows > 0 ? ", \(min(99, table.copiedRows * 100 / table.expectedRows)) %" : ""
+            return "  copy    \(table.table): \(table.copiedRows) rows, \(ByteCount.text(table.copiedBytes))\(percent)"
+        }
+    }
+
+    /// What the last comparisons have found.
+    private var proof: String? {
+        guard !differing.isEmpty else {
+            let times = tables.compactMap(\.verifiedAt)
+            guard let oldest = times.min() else { return nil }
+            return "\(times.count) of \(tables.count) tables equal, the oldest at \(oldest)"
+        }
+        let found = differing.map { "\($0.table) in \($0.differences ?? 0) rows" }.joined(separator: ", ")
+        return "source and target DIFFER: \(found); tidemark verify --repair mends them"
     }
 
     private var lag: String {
         guard let pendingChanges, pendingChanges > 0 else { return "" }
         let age = pendingSeconds.map { ", the oldest for \(Int($0.rounded())) s" } ?? ""
         return ", \(pendingChanges) changes wait\(age)"
-    }
-
-    private static func size(_ bytes: Int64) -> String {
-        let units = ["bytes", "kB", "MB", "GB", "TB"]
-        var (value, unit) = (Double(bytes), 0)
-        while value >= 1024, unit < units.count - 1 { (value, unit) = (value / 1024, unit + 1) }
-        let tenths = Int((value * 10).rounded())
-        return unit == 0 ? "\(bytes) bytes" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
     }
 }

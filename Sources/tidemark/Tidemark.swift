@@ -17,9 +17,10 @@ struct Tidemark: AsyncParsableCommand {
               tidemark run
               tidemark status
 
-            Exit status: 0 done; 1 failed; 2 a finding (check); 64 wrong usage.
+            Exit status: 0 done; 1 failed; 2 a finding (check) or a difference (verify);
+            64 wrong usage.
             Shell completions: tidemark --generate-completion-script bash (or zsh, fish).
             """,
         version: "0.1.0",
-        subcommands: [Setup.self, Run.self, Status.self, Check.self, Teardown.self])
+        subcommands: [Setup.self, Run.self, Copy.self, Verify.self, Status.self, Check.self, Teardown.self])
 }

@@ -253,7 +253,7 @@ struct ConformanceTests {
         while try flow.target.rows("account", ["id"]) != ["1", "2"], ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(20))
         }
-        await pipeline.stop()
+        pipeline.stop()
         try await running.value
         try flow.expectEqual("account", Self.columns)
         try flow.expectEqual("entry", ["a", "b"])

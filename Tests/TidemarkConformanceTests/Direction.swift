@@ -33,15 +33,30 @@ struct Flow {
         try target.run(targetSchema ?? schema)
     }
 
-    func setUp() throws { _ = try Installation(definition).setUp() }
-
-    @discardableResult
-    func follow(worker: String = "conformance") async throws -> Cursor {
-        try await pipeline(definition, worker: worker).runOnce()
+    /// A table as the source calls it.
+    func name(_ table: String) -> TableName {
+        TableName(schema: source is ScratchPostgres ? "public" : nil, name: table)
     }
 
-    func pipeline(_ definition: PipelineDefinition, worker: String = "conformance") throws -> Pipeline {
-        try Pipeline(definition, worker: worker, log: Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() })
+    func setUp() throws { _ = try Installation(definition).setUp() }
+
+    /// Applies what the log holds. Unless it is told otherwise, the stream alone has to bring the rows.
+    @discardableResult
+    func follow(worker: String = "conformance", _ existing: TableCopy.Existing = .keep) async throws -> Cursor {
+        try await pipeline(definition, worker: worker, existing).runOnce()
+    }
+
+    func pipeline(
+        _ definition: PipelineDefinition, worker: String = "conformance", _ existing: TableCopy.Existing = .keep
+    ) throws -> Pipeline {
+        var settings = Pipeline.Settings(name: definition.name, worker: worker)
+        settings.existing = existing
+        settings.startedAt = "2026-01-01T00:00:00Z"
+        return try pipeline(definition, settings)
+    }
+
+    func pipeline(_ definition: PipelineDefinition, _ settings: Pipeline.Settings) throws -> Pipeline {
+        try Pipeline(definition, settings, log: Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() })
     }
 
     func expectEqual(_ table: String, _ columns: [String], _ note: Comment = "") throws {

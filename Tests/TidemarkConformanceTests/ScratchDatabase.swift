@@ -4,7 +4,7 @@ import TidemarkSQLite
 import TidemarkTestSupport
 
 /// An empty database of one engine, and the little that the suite asks of it.
-protocol ScratchDatabase {
+protocol ScratchDatabase: Sendable {
     var address: String { get }
     /// Runs statements as an application would, in a session of its own.
     func run(_ sql: String) throws

@@ -4,7 +4,7 @@ import TidemarkTestSupport
 
 @Suite("The newcomer's quickstart")
 struct QuickstartTests {
-    @Test("deploy/quickstart shows a workload, a killed worker and an equal replica")
+    @Test("deploy/quickstart copies, follows with a killed worker, and proves the replica equal")
     func smallWorkload() throws {
         let root = URL(fileURLWithPath: #filePath)
             .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -19,8 +19,16 @@ struct QuickstartTests {
         #expect(quickstart.status == 0, "\(quickstart.output)")
         let lines = quickstart.output.split(separator: "\n").map(String.init)
         #expect(lines.last == "== Source and replica are equal. To look at them: cd \(directory.path)")
-        #expect(lines.filter { $0.hasSuffix("  equal") }.count == 6)
+        #expect(lines.filter { $0.contains("copied table ") }.count == 6)
         #expect(lines.contains { $0.hasPrefix("$ kill -9 ") })
+        // What was planted is found once, and once more by the repair.
+        #expect(lines.contains("(exit status 2)"))
+        for found in [#"extra {"carrier":"ZZ"}"#, #"missing {"faa":"JFK"}"#, #"different {"tailnum":"N14228"} in seats"#] {
+            #expect(lines.filter { $0 == "  \(found)" }.count == 2, "\(quickstart.output)")
+        }
+        #expect(lines.filter { $0.hasSuffix(" DIFFERENT") }.count == 3)
+        #expect(lines.filter { $0.hasSuffix(" repaired") }.count == 3)
+        #expect(lines.filter { $0.contains(#/^\w+ +[0-9a-f]{16}  [0-9a-f]{16}  equal$/#) }.count == 6)
         #expect(FileManager.default.fileExists(atPath: directory.appendingPathComponent("replica.db").path))
     }
 }

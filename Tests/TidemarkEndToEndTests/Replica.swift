@@ -26,6 +26,9 @@ struct Replica {
         guard !schema.isEmpty else { return }
         let setup = tidemark("setup")
         #expect(setup.status == 0, "\(setup.output)")
+        // Both sides hold the same: from here on the stream alone has to bring the rows.
+        let start = tidemark("run", "--once", "--no-copy")
+        #expect(start.status == 0, "\(start.output)")
     }
 
     /// Runs the built binary with this source and target.

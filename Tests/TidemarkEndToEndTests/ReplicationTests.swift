@@ -191,7 +191,7 @@ struct ReplicationTests {
         #expect(fresh.epoch == stale.epoch + 1)
         try replica.onSource.run("insert into account values (1, 1)")
         let source = try PostgresSource(replica.source)
-        let window = try #require(try source.windows(after: stale, taking: TableSelection()).first)
+        let window = try #require(try source.windows(after: stale, taking: TakenTables(TableSelection())).first)
         let tables = Dictionary(uniqueKeysWithValues: try source.capturedTables().map { ($0.capture, $0) })
         #expect(throws: TidemarkError.self) {
             try first.apply(window, tables: tables, moving: stale, order: .paged, nextPage: { nil })

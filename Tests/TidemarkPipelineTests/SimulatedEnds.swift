@@ -8,8 +8,9 @@ final class SimulatedSource: ChangeSource {
 
     func identity() throws -> String { "simulated" }
 
-    func capturedTables() throws -> [CapturedTable] {
-        [
+    func capturedTables() throws -> [CapturedTable] { Self.tables }
+
+    static let tables = [
             CapturedTable(
                 capture: 1, name: TableName(schema: nil, name: "keyed"),
                 columns: [CapturedColumn(name: "id", type: "integer"), CapturedColumn(name: "v", type: "integer")],
@@ -17,12 +18,11 @@ final class SimulatedSource: ChangeSource {
             CapturedTable(
                 capture: 2, name: TableName(schema: nil, name: "keyless"),
                 columns: [CapturedColumn(name: "v", type: "integer")], keyColumns: [], encoding: .typedText),
-        ]
-    }
+    ]
 
     func selection(of pipeline: String) throws -> TableSelection { TableSelection() }
 
-    func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window] {
+    func windows(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) throws -> [Window] {
         try world.inner.withLock { inner in
             try inner.mayFail("looking")
             guard case .transactions(let start) = cursor.snapshot, inner.ticks.contains(cursor.witness) else {
@@ -30,9 +30,13 @@ final class SimulatedSource: ChangeSource {
                 return []
             }
             var ends: [TransactionSnapshot] = []
-            for _ in 0..<Int.random(in: 1...3, using: &inner.random) {
-                if inner.stepsLeft > 0 { inner.live() }
-                ends.append(inner.snapshot)
+            if case .transactions(let end) = end {
+                ends = [end]
+            } else {
+                for _ in 0..<Int.random(in: 1...3, using: &inner.random) {
+                    if inner.stepsLeft > 0 { inner.live() }
+                    ends.append(inner.snapshot)
+                }
             }
             inner.stepsLeft -= 1
             // The simulation ends as a stop does: from outside, between two windows.
@@ -54,7 +58,7 @@ final class SimulatedSource: ChangeSource {
         guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
         let rows = world.inner.withLock { inner in
             let committed = Set(inner.committed.map(\.xid))
-            return inner.log.filter { committed.contains($0.xid) && end.sees($0.xid) && !start.sees($0.xid) }
+            return inner.log.filter { captures.contains($0.capture) && committed.contains($0.xid) && end.sees($0.xid) && !start.sees($0.xid) }
         }
         var page = ChangePage()
         for row in rows {
@@ -99,6 +103,21 @@ final class SimulatedTarget: ChangeTarget {
         }
     }
 
+    func cursor() throws -> Cursor {
+        try world.inner.withLock { inner in
+            try inner.mayFail("reading the cursor")
+            return inner.cursor
+        }
+    }
+
+    func copies(expecting missing: [TableCopy]) throws -> [TableCopy] {
+        try world.inner.withLock { inner in
+            try inner.mayFail("learning the copies")
+            for copy in missing where inner.copies[copy.table] == nil { inner.copies[copy.table] = copy }
+            return Array(inner.copies.values)
+        }
+    }
+
     func record(failure: String, epoch: Int64) throws {
         try world.inner.withLock { try $0.mayFail("recording a failure") }
     }
@@ -136,9 +155,7 @@ final class SimulatedTarget: ChangeTarget {
     private func commit(_ state: SimulatedWorld.State, _ moved: Cursor, from cursor: Cursor) throws -> Cursor {
         try world.inner.withLock { inner in
             try inner.mayFail("before COMMIT")
-            guard inner.cursor == cursor else {
-                throw TidemarkError("another worker has taken the pipeline over", why: "", remedy: "")
-            }
+            guard inner.cursor.isAt(cursor) else { throw cursor.isElsewhere(than: inner.cursor, pipeline: "simulated") }
             inner.target = state
             if world.movesCursorApart { try inner.mayFail("between rows and cursor") }
             inner.cursor = moved
@@ -154,7 +171,17 @@ extension SimulatedWorld.Inner {
     /// Invariant 2: the target is a state that the source really had, the one that the cursor names.
     mutating func checkTarget() {
         guard case .transactions(let snapshot) = cursor.snapshot else { return }
-        let seen = committed.filter { snapshot.sees($0.xid) }.map(\.entries)
-        if SimulatedWorld.state(seen) != target { violations.append("the target is no state of the source at \(snapshot)") }
+        let source = state(at: snapshot)
+        let (keyed, keyless) = (copies[SimulatedSource.tables[0].name], copies[SimulatedSource.tables[1].name])
+        let isKeyedRight = switch keyed?.state {
+        case .waiting: target.keyed.isEmpty
+        // Each row is the source's, and what is copied is whole.
+        case .copying:
+            target.keyed.allSatisfy { source.keyed[$0.key] == $0.value }
+                && source.keyed.keys.allSatisfy { $0 > keyed?.copiedThrough ?? "" || target.keyed[$0] != nil }
+        default: target.keyed == source.keyed
+        }
+        let isKeylessRight = keyless?.state == .waiting ? target.keyless.isEmpty : target.keyless == source.keyless
+        guard isKeyedRight, isKeylessRight else { return violations.append("the target is no state of the source at \(snapshot)") }
     }
 }

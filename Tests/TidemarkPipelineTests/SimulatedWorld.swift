@@ -30,8 +30,11 @@ final class SimulatedWorld: Sendable {
         var aborted: Set<UInt64> = []
         var ticks: Set<String> = ["start"]
         var stepsLeft: Int
+        /// Rows that the source's tables hold, and the log does not.
+        var initial = State()
         var target = State()
         var cursor: Cursor
+        var copies: [TableName: TableCopy] = [:]
         var faults = 0
         var commits = 0
         var violations: [String] = []
@@ -41,7 +44,10 @@ final class SimulatedWorld: Sendable {
     /// The canary: moves the cursor in a transaction of its own, as many replicators do.
     let movesCursorApart: Bool
 
-    init(seed: UInt64, steps: Int = 60, faultsPerMille: Int = 60, movesCursorApart: Bool = false) {
+    /// - Parameter initialRows: how many rows the keyed table holds before it is captured.
+    init(
+        seed: UInt64, steps: Int = 60, faultsPerMille: Int = 60, movesCursorApart: Bool = false, initialRows: Int = 0
+    ) {
         let start = TransactionSnapshot(xmin: 10, xmax: 10, inProgress: [])
         let snapshot = start.map { Snapshot.transactions($0) } ?? .change(0)
         inner = Mutex(
@@ -49,10 +55,16 @@ final class SimulatedWorld: Sendable {
                 random: SeededRandom(seed: seed), faultsPerMille: faultsPerMille, stepsLeft: steps,
                 cursor: Cursor(source: "simulated", snapshot: snapshot, witness: "start", lastID: 0, epoch: 0)))
         self.movesCursorApart = movesCursorApart
+        inner.withLock { world in
+            for row in 0..<initialRows {
+                world.initial.keyed["{\"id\":\(row)}"] = "{\"id\":0,\"v\":-\(row)}"
+                world.initial.add(1, of: "{\"v\":\(row % 3)}")
+            }
+        }
     }
 
     /// What the source holds once everything has ended.
-    var sourceState: State { inner.withLock { Self.state($0.committed.map(\.entries)) } }
+    var sourceState: State { inner.withLock { Self.state($0.committed.map(\.entries), from: $0.initial) } }
     var targetState: State { inner.withLock { $0.target } }
     var violations: [String] { inner.withLock { $0.violations } }
     var faults: Int { inner.withLock { $0.faults } }
@@ -67,8 +79,8 @@ final class SimulatedWorld: Sendable {
         }
     }
 
-    static func state(_ transactions: [[Entry]]) -> State {
-        var state = State()
+    static func state(_ transactions: [[Entry]], from initial: State) -> State {
+        var state = initial
         for entry in transactions.joined() { state.apply(entry) }
         return state
     }
@@ -114,7 +126,7 @@ extension SimulatedWorld.Inner {
         let entry: SimulatedWorld.Entry
         if Int.random(in: 0..<4, using: &random) == 0 {
             let image = "{\"v\":\(Int.random(in: 0..<3, using: &random))}"
-            let mine = SimulatedWorld.state(committed.map(\.entries) + [open[xid] ?? []])
+            let mine = SimulatedWorld.state(committed.map(\.entries) + [open[xid] ?? []], from: initial)
             let elsewhere = open.filter { $0.key != xid }.values.joined()
             let removable = (mine.keyless[image] ?? 0) > elsewhere.count
             entry = SimulatedWorld.Entry(
@@ -135,6 +147,10 @@ extension SimulatedWorld.Inner {
     mutating func finish(_ xid: UInt64, committing: Bool) {
         guard let entries = open.removeValue(forKey: xid) else { return }
         if committing { committed.append((xid, entries)) } else { aborted.insert(xid) }
+    }
+
+    func state(at snapshot: TransactionSnapshot) -> SimulatedWorld.State {
+        SimulatedWorld.state(committed.filter { snapshot.sees($0.xid) }.map(\.entries), from: initial)
     }
 
     var snapshot: TransactionSnapshot {

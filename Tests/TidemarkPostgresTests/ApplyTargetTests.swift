@@ -44,7 +44,7 @@ struct ApplyTargetTests {
         }
         bench.capture(5, "g", ["id integer", "sum integer"], key: ["id"])
         let remedies = [
-            "Create it on the target", "alter view", #"alter table "public"."c" add column "x" text;"#,
+            "setup --create", "alter view", #"alter table "public"."c" add column "x" text;"#,
             #"alter column "must" drop not null"#, #"alter column "sum" drop expression"#,
         ]
         for (number, remedy) in zip(Int32(1)..., remedies) {

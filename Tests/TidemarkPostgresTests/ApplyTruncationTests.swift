@@ -64,7 +64,7 @@ struct ApplyTruncationTests {
         for (capture, leaf) in [(Int32(1), "r3"), (2, "q1"), (2, "q"), (1, "r")] {
             let error = bench.refusal(order, [[.truncate(capture, leaf: leaf)]])
             #expect(error?.why.contains("public.\(leaf)") == true)
-            #expect(error?.remedy.contains("Load the table anew") == true)
+            #expect(error?.remedy.contains("tidemark copy --table") == true)
         }
         #expect(try bench.rows("r").count == 3)
         #expect(try bench.rows("q").count == 1)

@@ -34,7 +34,7 @@ struct WindowInterleavingTests {
         var (nextRow, nextTransaction) = (1, 1)
 
         func follow() throws {
-            let windows = try source.windows(after: cursor, taking: TableSelection())
+            let windows = try source.windows(after: cursor, taking: TakenTables(TableSelection()))
             for (place, window) in windows.enumerated() {
                 // Reading ahead, and this window once more, as after a page that did not fit by itself.
                 if place + 1 < windows.count, Bool.random(using: &random) {

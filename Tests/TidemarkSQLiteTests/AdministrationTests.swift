@@ -96,6 +96,48 @@ import TidemarkCore
         #expect(errorOf { _ = try source.install(CaptureRequest(pipeline: "c", selection: TableSelection(include: [TablePattern("no")]))) } != nil)
     }
 
+    @Test("invariant 8: a target's tables are made, brought up to date and removed as the plans say")
+    func targetTables() throws {
+        let replica = try Replica("CREATE TABLE t (id INTEGER PRIMARY KEY)", setUp: false)
+        let target = try SQLiteTargetAdministration(path: replica.targetPath)
+        func names() throws -> [String] {
+            try replica.target.rows("SELECT name FROM sqlite_schema WHERE name LIKE 'tidemark%' ORDER BY name").compactMap { $0[0].string }
+        }
+        // As an earlier version left it.
+        try replica.target.execute(
+            """
+            CREATE TABLE tidemark_cursor (pipeline TEXT PRIMARY KEY NOT NULL, source TEXT NOT NULL, snapshot TEXT NOT NULL, witness TEXT NOT NULL,
+                last_id INTEGER NOT NULL, epoch INTEGER NOT NULL, worker TEXT, applied_at TEXT, failure TEXT);
+            INSERT INTO tidemark_cursor (pipeline, source, snapshot, witness, last_id, epoch) VALUES ('main', 's', '5', 'w', 5, 2)
+            """)
+        let plan = try target.planInstall()
+        #expect(plan.first?.sql.contains("ADD COLUMN revision") == true && plan.count == 5)
+        #expect(try target.copies(of: "main").isEmpty && target.proofs(of: "main").isEmpty)
+        for _ in 0..<2 { try target.install() }
+        #expect(try target.planInstall().isEmpty)
+        #expect(try names() == ["tidemark_cursor", "tidemark_repair", "tidemark_table_copy", "tidemark_table_proof"])
+        let cursor = try #require(try target.cursor(of: "main")).cursor
+        #expect(cursor.revision == 0 && cursor.epoch == 2 && cursor.lastID == 5)
+        try target.place(cursor, of: "second")
+        let table = TableName(schema: nil, name: "t")
+        for pipeline in ["main", "second"] {
+            try target.expect([TableCopy(table, .refuse)], of: pipeline)
+            let rows = try SQLiteRowTarget(path: replica.targetPath, pipeline: pipeline)
+            try rows.save(TableProof(table), ended: true)
+            let captured = CapturedTable(capture: 1, name: table, columns: [CapturedColumn(name: "id", type: "INTEGER")], keyColumns: ["id"], encoding: .storageClasses)
+            try rows.repair([RowDifference(.extra, key: "{}")], of: captured, with: ChangePage(), at: try #require(try target.cursor(of: pipeline)).cursor)
+        }
+        #expect(try target.planRemoval(of: "main").allSatisfy { $0.sql.hasPrefix("DELETE FROM") && $0.sql.hasSuffix("'main'") })
+        try target.remove("main")
+        for name in try names() {
+            #expect(try replica.target.rows("SELECT pipeline FROM \(name)") == [[.string("second")]], "\(name)")
+        }
+        #expect(try target.planRemoval(of: "second").count == 4)
+        try target.remove("second")
+        #expect(try names().isEmpty && target.planRemoval(of: "second").isEmpty)
+        #expect(errorOf { _ = try SQLiteRowTarget(path: replica.targetPath, pipeline: "main") }?.remedy.contains("tidemark setup") == true)
+    }
+
     @Test func checkSaysWhatItShould() throws {
         let replica = try Replica(Self.schema)
         try replica.source.execute("CREATE TRIGGER later AFTER UPDATE ON t BEGIN SELECT 1; END; CREATE TABLE fresh (id INTEGER PRIMARY KEY)")
@@ -118,7 +160,7 @@ import TidemarkCore
         try replica.source.execute("INSERT INTO t VALUES (1), (2)")
         try replica.replicate()
         try replica.source.execute("INSERT INTO t VALUES (3), (4), (5); UPDATE data_changes SET changed_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 hour') WHERE id = 3")
-        let status = try source.status(of: "main", at: replica.cursor)
+        let status = try source.status(of: "main", at: replica.cursor, settledThrough: [:])
         #expect(status.lastID == 5 && status.pendingChanges == 3 && status.obstacle == nil && status.logBytes > 0)
         #expect(abs((status.pendingSeconds ?? 0) - 3600) < 60)
         #expect(try SQLiteTargetAdministration(path: replica.targetPath).cursor(of: "main")?.worker == "test")

@@ -65,7 +65,7 @@ final class Replica {
         let source = try openSource()
         _ = try openTarget()
         guard let start = cursor else { return 0 }
-        let windows = try source.windows(after: start, taking: TableSelection())
+        let windows = try source.windows(after: start, taking: TakenTables(TableSelection()), upTo: nil)
         for window in windows { try apply(window) }
         if let cursor { try source.confirm(cursor, of: "main") }
         return windows.count
@@ -75,7 +75,7 @@ final class Replica {
     func windows() throws -> [Window] {
         _ = try openTarget()
         guard let cursor else { return [] }
-        return try openSource().windows(after: cursor, taking: TableSelection())
+        return try openSource().windows(after: cursor, taking: TakenTables(TableSelection()), upTo: nil)
     }
 
     /// Applies a window, and again in the staged order where the target asks for it.

@@ -189,7 +189,7 @@ import TidemarkCore
         try replica.source.execute("INSERT INTO t VALUES (1, 'a')")
         _ = try replica.openTarget()
         let stale = try #require(replica.cursor)
-        let window = try #require(try replica.openSource().windows(after: stale, taking: TableSelection()).first)
+        let window = try #require(try replica.openSource().windows(after: stale, taking: TakenTables(TableSelection()), upTo: nil).first)
         let second = try SQLiteTarget(path: replica.targetPath, pipeline: "main")
         let fresh = try second.takeOver(worker: "second")
         #expect(errorOf { try replica.apply(window) }?.what.contains("another worker") == true)
@@ -207,7 +207,7 @@ import TidemarkCore
         let target = try replica.openTarget()
         let source = try replica.openSource()
         let cursor = try #require(replica.cursor)
-        let window = try #require(try source.windows(after: cursor, taking: TableSelection()).first)
+        let window = try #require(try source.windows(after: cursor, taking: TakenTables(TableSelection()), upTo: nil).first)
         let tables = Dictionary(uniqueKeysWithValues: try source.capturedTables().map { ($0.capture, $0) })
         struct Lost: Error {}
         var pages: [ChangePage] = []

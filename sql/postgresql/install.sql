@@ -274,26 +274,26 @@ begin
         when s.shape is null and k.oid is null and pg_catalog.to_regclass(format('%I.%I', c.schema_name, c.table_name)) is null then
             'the table is gone; if that is meant, type: tidemark setup'
         when s.shape is null and k.oid is null then
-            'the captured table is gone and another one has its name; type: tidemark setup, and load the table anew'
-        when c.shape is null then 'its shape was never recorded; type: tidemark setup, and compare or load the table anew'
+            'the captured table is gone and another one has its name; type: tidemark setup, then tidemark copy --existing empty for it'
+        when c.shape is null then 'its shape was never recorded; type: tidemark setup, then tidemark verify --repair'
         when c.shape = s.shape then null
         when o.o ->> 'table' <> d.d ->> 'table' then
-            format('the captured table is called %s now%s; type: tidemark setup, and load the table anew', d.d ->> 'table',
+            format('the captured table is called %s now%s; type: tidemark setup, then tidemark copy --existing empty for it', d.d ->> 'table',
                 case when pg_catalog.to_regclass(o.o ->> 'table') is not null then ', and another one has its name' else '' end)
         when d.d ->> 'persistence' <> 'p' then
-            'the table is UNLOGGED now and would be empty after a crash; type: alter table … set logged, then tidemark setup, and compare or load the table anew'
+            'the table is UNLOGGED now and would be empty after a crash; type: alter table … set logged, then tidemark setup, then tidemark verify --repair'
         when o.o ->> 'columns' is distinct from d.d ->> 'columns' then
-            'its columns have changed; type: tidemark setup, and load the table anew'
+            'its columns have changed; type: tidemark setup, then tidemark copy --existing empty for it'
         when o.o ->> 'members' is distinct from d.d ->> 'members' then
-            case when k.relkind = 'p' then format('partitions were created, attached, detached or dropped; type: tidemark setup, and compare or load the table anew. '
+            case when k.relkind = 'p' then format('partitions were created, attached, detached or dropped; type: tidemark setup, then tidemark verify --repair. '
                 || 'Next time type, in the transaction of CREATE TABLE … PARTITION OF and directly after it: select tidemark.attach(%L)', d.d ->> 'table')
-            else 'the table has a new parent or child, or lost one; type: tidemark setup, and compare or load the table anew' end
+            else 'the table has a new parent or child, or lost one; type: tidemark setup, then tidemark verify --repair' end
         when o.o ->> 'triggers' is distinct from d.d ->> 'triggers' then
-            'the triggers of capture were disabled, dropped or changed, if only for a moment; type: tidemark setup, and compare or load the table anew'
+            'the triggers of capture were disabled, dropped or changed, if only for a moment; type: tidemark setup, then tidemark verify --repair'
         when o.o ->> 'attributes' is distinct from d.d ->> 'attributes' and o.o ->> 'storage' is distinct from d.d ->> 'storage' then
-            'its columns were altered and its rows rewritten; type: tidemark setup, and load the table anew'
+            'its columns were altered and its rows rewritten; type: tidemark setup, then tidemark copy --existing empty for it'
         when o.o ->> 'key' is distinct from d.d ->> 'key' then
-            'no index holds up the key any more that changes are named by; type: tidemark setup, and compare or load the table anew'
+            'no index holds up the key any more that changes are named by; type: tidemark setup, then tidemark verify --repair'
         end as reason
     from tidemark.capture c
     left join tidemark.shapes(only_relation, own_additions) s on s.capture = c.id
@@ -319,6 +319,37 @@ begin
     end if;
     return case when kind <> 'auto' then kind when related then 'row' else 'statement' end;
 end $$;
+
+-- The expression for a row's image, the row being alias t: what capture logs, and what copy and verify read. NULL where
+-- it is too large. size is an upper bound of the JSON: text may grow sixfold (control characters), bytea twofold in hex
+-- and is held twice. Beyond it the row cannot be logged as one value, and the application's statement must not fail.
+create or replace function tidemark.row_image(relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select case when i.size is null then i.image else format('case when %s <= %s then %s end', i.size, tidemark.image_max_bytes(), i.image) end
+    from (select case when bool_and(tidemark.is_plain(a.atttypid)) and not exists (select from pg_catalog.pg_attribute v
+                           where v.attrelid = relation and v.attnum > 0 and v.attgenerated = 'v')
+                      then 'pg_catalog.row_to_json(t.*)::text'
+                      else format('(select pg_catalog.row_to_json(i.*)::text from (select %s) i)',
+                          string_agg(format('%s as %I', tidemark.column_expression('t', a.attname, a.atttypid), a.attname), ', ' order by a.attnum)) end as image,
+                 string_agg(case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+                                 then format('coalesce(6 * pg_catalog.octet_length(t.%I)::bigint, 0)', a.attname)
+                                 when a.atttypid = 'bytea'::regtype
+                                 then format('coalesce(4 * pg_catalog.octet_length(t.%I)::bigint, 0)', a.attname)
+                                 when a.attlen = -1 and a.atttypid <> 'numeric'::regtype
+                                 then format('coalesce(4 * pg_catalog.pg_column_size(t.%I)::bigint, 0)', a.attname) end,
+                            ' + ' order by a.attnum) as size
+          from pg_catalog.pg_attribute a
+          where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v') i
+$$;
+
+-- The expression for the JSON of a row's key, the row being the alias given; null without a key.
+create or replace function tidemark.row_key(relation regclass, source text) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select (select '''{'' || ' ||
+            string_agg(tidemark.json_member(a.attname, format('%s.%I', source, a.attname), a.atttypid), ' || '','' || ' order by n) || ' || ''}'''
+        from pg_catalog.pg_index i, pg_catalog.generate_series(0, i.indnkeyatts - 1) n, pg_catalog.pg_attribute a
+        where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]) $$;
 
 -- The DDL for the TRUNCATE triggers that are missing. They are not cloned to partitions.
 create or replace function tidemark.truncate_statements(relation regclass, function_name text, replica_role boolean)
@@ -354,7 +385,7 @@ declare
     partitioned boolean;
     qualified text;
     function_name text;
-    columns record;
+    columns text[];
     key record;
     settings text;
     guard text;
@@ -380,30 +411,13 @@ begin
     qualified := format('%I.%I', schema_name, class.relname);
     function_name := format('tidemark.%I', 'capture_' || capture);
 
-    -- #1: alias t is the row in the table or the transition table; in row capture without a key, NEW and OLD.
-    -- size is an upper bound of the JSON: text may grow sixfold (control characters), bytea twofold in hex and is
-    -- held twice. Beyond it the row cannot be logged as one value, and the application's statement must not fail.
-    select string_agg(format('%s as %I', tidemark.column_expression('t', a.attname, a.atttypid), a.attname), ', ' order by a.attnum) as list,
-           string_agg(case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
-                           then format('coalesce(6 * pg_catalog.octet_length(t.%I)::bigint, 0)', a.attname)
-                           when a.atttypid = 'bytea'::regtype
-                           then format('coalesce(4 * pg_catalog.octet_length(t.%I)::bigint, 0)', a.attname)
-                           when a.attlen = -1 and a.atttypid <> 'numeric'::regtype
-                           then format('coalesce(4 * pg_catalog.pg_column_size(t.%I)::bigint, 0)', a.attname) end,
-                      ' + ' order by a.attnum) as size,
-           array_agg(a.attname::text order by a.attnum) as names,
-           bool_and(tidemark.is_plain(a.atttypid)) and not exists (select from pg_catalog.pg_attribute v
-                    where v.attrelid = relation and v.attnum > 0 and v.attgenerated = 'v') as plain
-    into columns
+    -- Alias t is the row in the table or the transition table; in row capture without a key, NEW and OLD.
+    image := tidemark.row_image(relation);
+    select array_agg(a.attname::text order by a.attnum) into columns
     from pg_catalog.pg_attribute a
     where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v';
-    if columns.list is null then
+    if columns is null then
         raise exception 'tidemark: % has no columns', relation;
-    end if;
-    image := case when columns.plain then 'pg_catalog.row_to_json(t.*)::text'
-                  else format('(select pg_catalog.row_to_json(i.*)::text from (select %s) i)', columns.list) end;
-    if columns.size is not null then
-        image := format('case when %s <= %s then %s end', columns.size, tidemark.image_max_bytes(), image);
     end if;
 
     select coalesce(string_agg(distinct 'set ' || s, E'\n' order by 'set ' || s), '') into settings
@@ -434,7 +448,7 @@ begin
                                             join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace where co.oid = i.indcollation[n]) else '' end,
                                  opn.nspname, op.oprname, n), ' and ' order by n) as match,
                -- the JSON of the key: from the table's columns, and from the candidates' k0, k1 …
-               format('''{'' || %s || ''}''', string_agg(tidemark.json_member(a.attname, format('t.%I', a.attname), a.atttypid), ' || '','' || ' order by n)) as text,
+               tidemark.row_key(relation, 't') as text,
                format('''{'' || %s || ''}''', string_agg(tidemark.json_member(a.attname, format('c.k%s', n), a.atttypid), ' || '','' || ' order by n)) as candidate_text,
                string_agg(format('t.%I as k%s', a.attname, n), ', ' order by n) as keys,
                string_agg(format('NEW."%s" as k%s', replace(a.attname, '"', '""'), n), ', ' order by n) as new_values,
@@ -468,7 +482,7 @@ begin
             -- always in quotes: NEW.by, with a word that is reserved in PL/pgSQL only, is an error
             select format('(select %s) t', string_agg(format('NEW."%1$s" as "%1$s"', replace(n, '"', '""')), ', ')),
                    format('(select %s) t', string_agg(format('OLD."%1$s" as "%1$s"', replace(n, '"', '""')), ', '))
-            into new_source, old_source from unnest(columns.names) n;
+            into new_source, old_source from unnest(columns) n;
         end if;
         branch := branch || format(E'    %s TG_OP = %L then\n', case when event = 'INSERT' then 'if' else 'elsif' end, event);
         if key_index is null then
@@ -667,7 +681,7 @@ begin
         end if;
         perform tidemark.detach(target);
     else
-        select 'another table had its name before; load the table anew' into unseen
+        select 'another table had its name before' into unseen
         from tidemark.capture c join pg_catalog.pg_class k on k.oid = target
         where c.retired_at is null and c.table_name = k.relname and c.schema_name = (select n.nspname from pg_catalog.pg_namespace n where n.oid = k.relnamespace);
     end if;

@@ -9,10 +9,14 @@ package struct CapturedTable: Hashable, Sendable {
     package var keyColumns: [String]
     /// How keys and images are written.
     package var encoding: ImageEncoding
+    /// Are its triggers gone? Rows that they wrote may still be in the log.
+    package var isRetired: Bool
 
     package init(
-        capture: Int32, name: TableName, columns: [CapturedColumn], keyColumns: [String], encoding: ImageEncoding
+        capture: Int32, name: TableName, columns: [CapturedColumn], keyColumns: [String], encoding: ImageEncoding,
+        isRetired: Bool = false
     ) {
+        self.isRetired = isRetired
         self.capture = capture
         self.name = name
         self.columns = columns

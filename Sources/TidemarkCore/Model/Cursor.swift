@@ -13,13 +13,44 @@ package struct Cursor: Hashable, Sendable {
     package var lastID: Int64
     /// Which worker holds the pipeline: a later one raises it, and the earlier one's moves fail.
     package var epoch: Int64
+    /// Raised when a table's copy changes what the stream has to leave out: a worker that does not know
+    /// of it fails to move the cursor.
+    package var revision: Int64
 
-    package init(source: String, snapshot: Snapshot, witness: String, lastID: Int64, epoch: Int64) {
+    package init(
+        source: String, snapshot: Snapshot, witness: String, lastID: Int64, epoch: Int64, revision: Int64 = 0
+    ) {
         self.source = source
         self.snapshot = snapshot
         self.witness = witness
         self.lastID = lastID
         self.epoch = epoch
+        self.revision = revision
+    }
+}
+
+extension Cursor {
+    /// Is this the same place, as the same worker knows it? The last id is for people.
+    package func isAt(_ other: Cursor) -> Bool {
+        snapshot == other.snapshot && witness == other.witness && epoch == other.epoch && revision == other.revision
+    }
+
+    /// What to say where a compare-and-set from here failed.
+    package func isElsewhere(than found: Cursor?, pipeline: String) -> TidemarkError {
+        guard let found else {
+            return TidemarkError(
+                "the pipeline was removed", pipeline: pipeline, why: "the target holds no cursor for it any more",
+                remedy: "Type tidemark setup … to begin anew.")
+        }
+        guard found.epoch == epoch else {
+            return TidemarkError(
+                "another worker has taken the pipeline over", pipeline: pipeline,
+                why: "the cursor is no longer where this worker left it",
+                remedy: "Nothing was applied by this one. Let one worker run each pipeline.", retry: .takenOver)
+        }
+        return TidemarkError(
+            "another process moved the cursor", pipeline: pipeline, why: "a copy or a comparison works beside the worker",
+            remedy: "Nothing to do: it goes on from there.", retry: .moved)
     }
 }
 

@@ -8,6 +8,12 @@ package struct TidemarkError: Error, Sendable {
         case later
         /// A page does not fit by itself: the window has to be staged and applied as a whole.
         case staged
+        /// Another process that works on the pipeline was faster: read the cursor, and go on from there.
+        case moved
+        /// Another worker holds the pipeline now.
+        case takenOver
+        /// Only a person can mend it, unless another process has moved the cursor on meanwhile.
+        case unlessMoved
         /// Only a person can mend it.
         case never
     }

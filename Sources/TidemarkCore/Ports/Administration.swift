@@ -16,6 +16,9 @@ package protocol SourceAdministration: AnyObject {
     /// log until the pipeline has confirmed its first window.
     func startCursor(of pipeline: String) throws -> Cursor
 
+    /// The tables as they are defined here, in the order of the names given.
+    func definitions(of tables: [SourceTable]) throws -> [TableDefinition]
+
     /// Captures what the request selects, renews capture that no longer fits its table, and records
     /// the pipeline and its selection. Twice is a no-op.
     /// - Returns: the tables now captured for the pipeline.
@@ -28,7 +31,9 @@ package protocol SourceAdministration: AnyObject {
     func check(_ request: CaptureRequest) throws -> [Finding]
 
     /// How the log stands for a pipeline whose target is at `cursor`.
-    func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus
+    /// - Parameter settledThrough: up to which generation of its capture nothing that passed unseen
+    ///   matters to a table any more.
+    func status(of pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]) throws -> SourceStatus
 
     /// The statements that `remove` would run now.
     func planRemoval(of pipeline: String) throws -> [PlannedStatement]
@@ -49,6 +54,21 @@ package protocol TargetAdministration: AnyObject {
 
     /// The pipeline's cursor, or nil where there is none.
     func cursor(of pipeline: String) throws -> StoredCursor?
+
+    /// How far the pipeline's tables are copied, and what was found when they were last compared.
+    func copies(of pipeline: String) throws -> [TableCopy]
+    func proofs(of pipeline: String) throws -> [TableProof]
+
+    /// Records that tables which are about to be made have to be copied from the first row on, whatever
+    /// was known of them.
+    func expect(_ copies: [TableCopy], of pipeline: String) throws
+
+    /// What would have to be made here so that the tables are there; empty for those that are.
+    /// - Throws: `TidemarkError` for a table that this engine cannot make by itself.
+    func creations(of definitions: [TableDefinition]) throws -> [TableCreation]
+
+    /// Runs what comes before a table's rows. What is there already stays as it is.
+    func create(_ creation: TableCreation) throws
 
     /// Places a first cursor; one that is there stays as it is.
     func place(_ cursor: Cursor, of pipeline: String) throws

@@ -16,9 +16,11 @@ package protocol ChangeSource: AnyObject {
     /// beginning where the one before ends. Empty where there is nothing.
     ///
     /// Before it returns, a witness of all of them is durable in the source.
-    /// - Parameter taken: the tables of the pipeline; what happens to others is no concern of its.
+    /// - Parameters:
+    ///   - taken: the tables of the pipeline; what happens to others is no concern of its.
+    ///   - end: where the last window has to end; nil for as far as there is anything.
     /// - Throws: if the cursor's own witness is gone, or if rows of a table may have passed capture unseen.
-    func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window]
+    func windows(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) throws -> [Window]
 
     /// Hands over a window's changes in pages, in the order of their ids.
     /// - Parameters:

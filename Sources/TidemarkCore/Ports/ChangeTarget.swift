@@ -6,6 +6,12 @@ package protocol ChangeTarget: AnyObject {
     /// and forgets what stopped that one.
     func takeOver(worker: String) throws -> Cursor
 
+    /// The cursor as it is, for a process that works on the pipeline beside its worker.
+    func cursor() throws -> Cursor
+
+    /// How far the pipeline's tables are copied, once those that are not known yet are recorded as given.
+    func copies(expecting missing: [TableCopy]) throws -> [TableCopy]
+
     /// Keeps what stopped this worker, for `status`. In a transaction of its own, and only while the
     /// worker still holds the pipeline.
     func record(failure: String, epoch: Int64) throws
@@ -17,7 +23,8 @@ package protocol ChangeTarget: AnyObject {
     ///   - order: how the window's changes meet the tables.
     ///   - nextPage: the window's next page, or nil at its end; what it throws rolls back.
     /// - Returns: the cursor as it is in the target now.
-    /// - Throws: a `TidemarkError` with `.staged` where the window has to be given again in that order.
+    /// - Throws: a `TidemarkError` with `.staged` where the window has to be given again in that order, and
+    ///   with `.moved` where another process of the same worker's epoch has moved the cursor.
     func apply(
         _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
         nextPage: () throws -> ChangePage?

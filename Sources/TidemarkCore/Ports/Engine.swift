@@ -14,6 +14,9 @@ package protocol Engine: Sendable {
 
     func source(_ address: String) throws -> any ChangeSource
     func target(_ address: String, pipeline: String) throws -> any ChangeTarget
+    func rowSource(_ address: String) throws -> any RowSource
+    func rowTarget(_ address: String, pipeline: String) throws -> any RowTarget
+    func targetReader(_ address: String, pipeline: String) throws -> any TargetReader
     func sourceAdministration(_ address: String) throws -> any SourceAdministration
     func targetAdministration(_ address: String) throws -> any TargetAdministration
 }

@@ -4,7 +4,7 @@ import TidemarkCore
 struct LogStatus {
     let session: PostgresSession
 
-    func read(_ pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+    func read(_ pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]) throws -> SourceStatus {
         var status = SourceStatus()
         guard try CaptureRegistry.isInstalled(in: session) else {
             status.obstacle = "The source is not set up. Type: tidemark setup --source … --target …"
@@ -18,12 +18,14 @@ struct LogStatus {
         status.lastID = try CaptureRegistry.lastDrawnID(in: session)
         status.logBytes = Int64(log[0, 0] ?? "") ?? 0
         status.logRows = Int64(log[0, 1] ?? "") ?? 0
-        if let cursor { try addPending(pipeline, after: cursor, to: &status) }
+        if let cursor { try addPending(pipeline, after: cursor, settledThrough, to: &status) }
         status.holdsBackPruning = try oldestTransaction()
         return status
     }
 
-    private func addPending(_ pipeline: String, after cursor: Cursor, to status: inout SourceStatus) throws {
+    private func addPending(
+        _ pipeline: String, after cursor: Cursor, _ settledThrough: [TableName: Int32], to status: inout SourceStatus
+    ) throws {
         let witness = try session.query(
             "select exists (select from tidemark.tick where token::text = $1), (select id::text from tidemark.installation)",
             [.text(cursor.witness)])
@@ -43,8 +45,9 @@ struct LogStatus {
             """, [.text(cursor.snapshot.description)])
         status.pendingChanges = Int64(pending[0, 0] ?? "") ?? 0
         status.pendingSeconds = pending[0, 1].flatMap { Double($0) }
-        let taken = try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
-        if let unseen = try UnseenChanges(session: session).all().first(where: { taken.takes($0.table) }) {
+        let selection = try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
+        let taken = TakenTables(selection, settledThrough: settledThrough)
+        if let unseen = try UnseenChanges(session: session).all().first(where: { taken.isHeld($0.table, before: $0.capture) }) {
             status.obstacle = "Rows of table \(unseen.table) may have changed without a trace in the log: \(unseen.why). \(UnseenChanges.remedy)"
         }
     }

@@ -119,9 +119,11 @@ package final class PostgresSourceAdministration: SourceAdministration {
         }
     }
 
-    package func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+    package func status(
+        of pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]
+    ) throws -> SourceStatus {
         try reporting("the change log's state cannot be read") {
-            try LogStatus(session: session).read(pipeline, at: cursor)
+            try LogStatus(session: session).read(pipeline, at: cursor, settledThrough: settledThrough)
         }
     }
 

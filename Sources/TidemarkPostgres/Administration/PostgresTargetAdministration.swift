@@ -31,13 +31,12 @@ package final class PostgresTargetAdministration: TargetAdministration {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return nil }
             let rows = try session.query(
-                "select source, snapshot, witness, last_id, epoch, applied_at, worker, failure from tidemark.cursor where pipeline = $1",
+                "select \(CursorRow.columns), applied_at, worker, failure from tidemark.cursor where pipeline = $1",
                 [.text(pipeline)])
-            guard rows.count == 1, let snapshot = Snapshot(rows[0, 1] ?? "") else { return nil }
-            let cursor = Cursor(
-                source: rows[0, 0] ?? "", snapshot: snapshot, witness: rows[0, 2] ?? "",
-                lastID: Int64(rows[0, 3] ?? "") ?? 0, epoch: Int64(rows[0, 4] ?? "") ?? 0)
-            return StoredCursor(cursor: cursor, appliedAt: rows[0, 5], worker: rows[0, 6], failure: rows[0, 7])
+            guard rows.count == 1 else { return nil }
+            return StoredCursor(
+                cursor: try CursorRow(session: session, pipeline: pipeline).parsed(rows), appliedAt: rows[0, 6],
+                worker: rows[0, 7], failure: rows[0, 8])
         }
     }
 
@@ -63,10 +62,8 @@ package final class PostgresTargetAdministration: TargetAdministration {
         try reporting("the removal cannot be planned") {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return [] }
-            let forget = PlannedStatement(
-                "delete from tidemark.cursor where pipeline = \(PostgresIdentifier.literal(pipeline))", lock: "none on any table of yours")
-            guard try isLast(pipeline) else { return [forget] }
-            return [forget] + (try dropping()).map { PlannedStatement($0, lock: "none on any table of yours") }
+            let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
+            return statements.map { PlannedStatement($0, lock: "none on any table of yours") }
         }
     }
 
@@ -74,14 +71,49 @@ package final class PostgresTargetAdministration: TargetAdministration {
         try reporting("the cursor cannot be removed") {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return }
-            let last = try isLast(pipeline)
-            try session.query("delete from tidemark.cursor where pipeline = $1", [.text(pipeline)])
-            guard last else { return }
-            for statement in try dropping() { try session.run(statement) }
+            let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
+            for statement in statements { try session.run(statement) }
         }
     }
 
-    private func dropping() throws -> [String] { try OwnSchema(session: session).dropping(["cursor"]) }
+    package func copies(of pipeline: String) throws -> [TableCopy] {
+        try reporting("the copies cannot be read") {
+            let records = CopyRecords(session: session, pipeline: pipeline)
+            return try records.exist() ? records.copies() : []
+        }
+    }
+
+    package func proofs(of pipeline: String) throws -> [TableProof] {
+        try reporting("the proofs cannot be read") {
+            let records = CopyRecords(session: session, pipeline: pipeline)
+            return try records.exist() ? records.proofs() : []
+        }
+    }
+
+    package func expect(_ copies: [TableCopy], of pipeline: String) throws {
+        try reporting("the copies cannot be recorded") {
+            guard !copies.isEmpty else { return }
+            try session.run("begin")
+            for copy in copies { try CopyRecords(session: session, pipeline: pipeline).save(copy) }
+            // A worker that runs has to leave these tables out from now on.
+            try session.query("update tidemark.cursor set revision = revision + 1 where pipeline = $1", [.text(pipeline)])
+            try session.run("commit")
+        }
+    }
+
+    private static let tables = ["cursor", "table_copy", "table_proof", "repair"]
+
+    private func dropping() throws -> [String] { try OwnSchema(session: session).dropping(Self.tables) }
+
+    /// What is kept of one pipeline only.
+    private func forgetting(_ pipeline: String) throws -> [String] {
+        let standing = try session.query(
+            "select relname from pg_class where relnamespace = 'tidemark'::regnamespace and relname = any ($1::text[])",
+            [.text("{\(Self.tables.joined(separator: ","))}")])
+        return (0..<standing.count).compactMap { standing[$0, 0] }.sorted().map {
+            "delete from tidemark.\($0) where pipeline = \(PostgresIdentifier.literal(pipeline))"
+        }
+    }
 
     private func isLast(_ pipeline: String) throws -> Bool {
         try session.query("select exists (select from tidemark.cursor where pipeline <> $1)", [.text(pipeline)])[0, 0] != "t"

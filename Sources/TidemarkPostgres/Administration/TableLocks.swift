@@ -4,7 +4,7 @@ import TidemarkCore
 /// writer that stays open must not make every other writer queue behind the installation.
 struct TableLocks {
     static let timeoutMs = 500
-    private static let attempts = 10
+    static let attempts = 10
     let session: PostgresSession
 
     func holding(_ table: TableName, doing what: String, _ work: () throws -> Void) throws {

@@ -227,6 +227,6 @@ struct WholeRowsMissing {
         TidemarkError(
             "a row that the source deleted is not on the target", pipeline: context.pipeline, table: table.name, changeID: first,
             why: "the table has no key, and \(count) whole row\(count == 1 ? " was" : "s were") not found",
-            remedy: "The target was changed by someone else: load the table anew, or give it a key on both sides.")
+            remedy: "The target was changed by someone else: type tidemark copy --table … --existing empty …, or give it a key on both sides.")
     }
 }

@@ -4,7 +4,7 @@ package import TidemarkCore
 package final class PostgresTarget: ChangeTarget {
     let session: PostgresSession
     let context: ApplyContext
-    private let tables: TargetTables
+    let tables: TargetTables
 
     package init(_ url: String, pipeline: String) throws {
         do {
@@ -57,20 +57,20 @@ package final class PostgresTarget: ChangeTarget {
             rows = try session.query(
                 """
                 update tidemark.cursor set epoch = epoch + 1, worker = $2, failure = null where pipeline = $1
-                returning source, snapshot, witness, last_id, epoch
+                returning \(CursorRow.columns)
                 """, [.text(context.pipeline), .text(worker)])
         } catch {
             throw TargetFault(error, context: context).error("the pipeline cannot be taken over")
         }
-        guard rows.count == 1 else { throw TargetFault.notSetUp(context.pipeline, why: "the target holds no cursor for it") }
-        guard let snapshot = Snapshot(rows[0, 1] ?? ""), let lastID = Int64(rows[0, 3] ?? ""), let epoch = Int64(rows[0, 4] ?? "")
-        else {
-            throw TidemarkError(
-                "the cursor cannot be read", pipeline: context.pipeline, why: "its snapshot is “\(rows[0, 1] ?? "")”",
-                remedy: "The row of tidemark.cursor was altered by hand: restore it, or set the pipeline up again.")
+        return try CursorRow(session: session, pipeline: context.pipeline).parsed(rows)
+    }
+
+    package func cursor() throws -> Cursor {
+        do {
+            return try CursorRow(session: session, pipeline: context.pipeline).read()
+        } catch let failure as PostgresFailure {
+            throw TargetFault(failure, context: context).error("the cursor cannot be read")
         }
-        return Cursor(
-            source: rows[0, 0] ?? "", snapshot: snapshot, witness: rows[0, 2] ?? "", lastID: lastID, epoch: epoch)
     }
 
     package func record(failure: String, epoch: Int64) throws {
@@ -129,7 +129,7 @@ package final class PostgresTarget: ChangeTarget {
         try session.run(context.holdsTriggersStill ? "begin" : "begin; set constraints all deferred")
         var moved = cursor
         (moved.snapshot, moved.witness) = (window.end, window.witness)
-        try move(cursor, to: moved)
+        try CursorRow(session: session, pipeline: context.pipeline).move(cursor, to: moved, by: tables.prepared)
         var work = start
         var page = first
         while let changes = page {
@@ -141,24 +141,6 @@ package final class PostgresTarget: ChangeTarget {
         try closeWindow(at: moved.lastID, using: work.tablesUsed)
         try session.run("commit")
         return moved
-    }
-
-    private func move(_ cursor: Cursor, to moved: Cursor) throws {
-        let rows = try tables.prepared.query(
-            """
-            update tidemark.cursor set snapshot = $2, witness = $3, applied_at = now()
-            where pipeline = $1 and snapshot = $4 and witness = $5 and epoch = $6
-            """,
-            [
-                .text(context.pipeline), .text(moved.snapshot.description), .text(moved.witness),
-                .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.epoch)),
-            ])
-        guard rows.affected == 1 else {
-            throw TidemarkError(
-                "another worker has taken the pipeline over", pipeline: context.pipeline,
-                why: "the cursor is no longer where this worker left it",
-                remedy: "Nothing was applied by this one. Let one worker run each pipeline.")
-        }
     }
 
     /// Notes the last id, and makes sure that the tables still are what the statements were written

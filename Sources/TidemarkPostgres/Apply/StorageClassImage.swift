@@ -89,7 +89,7 @@ struct StorageClassImage {
                 "a row of the change log cannot be read", pipeline: context.pipeline, table: table.name, key: key,
                 changeID: change.id, why: "it is not what SQLite capture writes, or names a column that the registry does not",
                 remedy: "The change log was altered by hand, or another version of tidemark wrote it:"
-                    + " type tidemark setup … and load the table anew.")
+                    + " type tidemark setup …, then tidemark copy --table … --existing empty …")
         }
         let name = column.source.quoted
         return TidemarkError(

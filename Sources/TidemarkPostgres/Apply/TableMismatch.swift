@@ -15,7 +15,7 @@ struct TableMismatch {
     func noTable() -> TidemarkError {
         error(
             "the target lacks a table", "the source captures it, and the target has no \(quoted)",
-            "Create it on the target, or leave it out with --exclude; \(Self.again)")
+            "Type tidemark setup --create …, which makes it, or create it by hand, or leave it out with --exclude; \(Self.again)")
     }
 
     func noOrdinaryTable(_ kind: String) -> TidemarkError {

@@ -13,6 +13,8 @@ struct TableStatements {
     let staged: Staged
     /// Removes the whole rows put aside, and with them their places in `tidemark_window`; `$1` as above.
     let wholeRowDeletion: String
+    /// Removes one such row, with `$1` a JSON array of its image alone; for a person to read and run.
+    let wholeRowRemoval: String
 
     var captured: CapturedTable { target.captured }
 
@@ -58,6 +60,7 @@ struct TableStatements {
             insertion: holdsTriggersStill ? sql.insertion(from: finals) : sql.upsert(from: finals),
             lateRemoval: target.isReferenced ? sql.deletion(using: sql.stagedKeys(deletedOnly: true)) : nil)
         wholeRowDeletion = sql.wholeRowDeletion
+        wholeRowRemoval = sql.wholeRowRemoval
     }
 }
 
@@ -145,6 +148,16 @@ private struct StatementText {
         let match = keys.map(\.matches)
         let spared = sparing ? target.foreignKeys.filter { $0.parent == target.oid }.map(\.hasNoChildren) : []
         return "delete from \(target.onlyName) as t\nusing \(source)\nwhere \((match + spared).joined(separator: " and "))"
+    }
+
+    var wholeRowRemoval: String {
+        let columns = target.written
+        return """
+            delete from \(target.onlyName) as t where (t.tableoid, t.ctid) = (
+                select s.tableoid, s.ctid from \(target.onlyName) as s cross join \(records)
+                where row(\(columns.map { "s." + $0.quoted }.joined(separator: ", ")))::text collate "C"
+                    = row(\(columns.map { $0.fromRecord() }.joined(separator: ", ")))::text collate "C" limit 1)
+            """
     }
 
     /// Whole rows are equal if their text is, under the session's pinned settings: that is bit for bit,

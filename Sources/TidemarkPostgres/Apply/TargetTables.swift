@@ -78,7 +78,7 @@ final class TargetTables {
         return TidemarkError(
             "a table was altered", pipeline: context.pipeline, table: table, changeID: change.id,
             why: "its columns are no longer those that its capture was made for, so rows written since are not in the log",
-            remedy: "Type: tidemark setup … and load the table anew.")
+            remedy: "Type: tidemark setup …, then tidemark copy --table … --existing empty …")
     }
 }
 

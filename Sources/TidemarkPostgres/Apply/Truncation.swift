@@ -52,7 +52,7 @@ struct Truncation {
             throw TidemarkError(
                 "the target lacks a partition", pipeline: context.pipeline, table: table.captured.name, changeID: leaf.id,
                 why: "the source truncated its partition \(found[0, 1] ?? ""), and which rows that removed only the partition says",
-                remedy: "Load the table anew, or partition the target as the source is.")
+                remedy: "Type: tidemark copy --table … --existing empty …, or partition the target as the source is.")
         }
         guard try !truncated([name]) else { return }
         try session.query("delete from \(name)")

@@ -18,7 +18,7 @@ enum CaptureRegistry {
         let rows = try session.query(
             """
             select id, schema_name, table_name, to_json(columns), to_json(column_types),
-                   to_json(generated::int[]::text[]), to_json(key_columns)
+                   to_json(generated::int[]::text[]), to_json(key_columns), retired_at is not null
             from tidemark.capture order by id
             """)
         return try (0..<rows.count).map { row in
@@ -26,7 +26,8 @@ enum CaptureRegistry {
                 capture: Int32(rows[row, 0] ?? "") ?? 0,
                 name: TableName(schema: rows[row, 1], name: rows[row, 2] ?? ""),
                 columns: try columns(rows[row, 3], rows[row, 4], rows[row, 5]),
-                keyColumns: try JSONText.strings(rows[row, 6] ?? "[]"), encoding: .typedText)
+                keyColumns: try JSONText.strings(rows[row, 6] ?? "[]"), encoding: .typedText,
+                isRetired: rows[row, 7] == "t")
         }
     }
 

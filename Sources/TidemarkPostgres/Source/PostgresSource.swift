@@ -32,7 +32,7 @@ package final class PostgresSource: ChangeSource {
 
     /// After the last window's end was taken, a tick is committed that witnesses all of them
     /// (DESIGN, invariant 1; BREAKS A2).
-    package func windows(after cursor: Cursor, taking taken: TableSelection) throws -> [Window] {
+    package func windows(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot? = nil) throws -> [Window] {
         guard case .transactions(let start) = cursor.snapshot else {
             throw TidemarkError(
                 "the cursor is no place in a PostgreSQL source", why: "it holds \(cursor.snapshot)",
@@ -43,6 +43,7 @@ package final class PostgresSource: ChangeSource {
             if !hasSeenWitness { try TickWriting(session: session).requireWitness(of: cursor) }
             hasSeenWitness = true
             let lastID = try CaptureRegistry.lastDrawnID(in: session)
+            if case .transactions(let end) = end { return try windows(from: start, to: end, lastID, cursor, taken) }
             let now = try TransactionSnapshot.parsed(try session.query("select pg_current_snapshot()")[0, 0])
             // No id was drawn and nobody ended: there still is nothing. The whole snapshot has to be the
             // same, since it does not list transactions beyond its xmax, which may have drawn ids.
@@ -56,8 +57,20 @@ package final class PostgresSource: ChangeSource {
             // Between the look and the tick a transaction may have ended that was open at `start`.
             let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
             progress = (tick, start, floor + 1)
-            return try cut(from: start, to: tick, above: floor, first: first)
+            return try cut(from: start, to: tick.snapshot, tick, above: floor, first: first)
         }
+    }
+
+    /// The windows to a snapshot that somebody holds: the tick, which is written after it, is their witness.
+    private func windows(
+        from start: TransactionSnapshot, to end: TransactionSnapshot, _ lastID: Int64, _ cursor: Cursor, _ taken: TakenTables
+    ) throws -> [Window] {
+        guard start != end else { return [] }
+        let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
+        let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
+        progress = (tick, start, floor + 1)
+        let first = try firstID(above: floor, notSeenBy: start, seenBy: end)
+        return try cut(from: start, to: end, tick, above: floor, first: first ?? floor)
     }
 
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
@@ -136,10 +149,10 @@ package final class PostgresSource: ChangeSource {
     }
 
     private func cut(
-        from start: TransactionSnapshot, to tick: WrittenTick, above lowest: Int64, first: Int64
+        from start: TransactionSnapshot, to end: TransactionSnapshot, _ tick: WrittenTick, above lowest: Int64, first: Int64
     ) throws -> [Window] {
         let ends = WindowCut.ends(
-            from: start, startID: first, to: tick.snapshot, ticks: try ticks(above: lowest),
+            from: start, startID: first, to: end, ticks: try ticks(above: lowest),
             changesMax: limits.windowChangesMax)
         var from = start
         return ends.map { next in

@@ -17,7 +17,7 @@ struct TickWriting {
     ///
     /// On a server in recovery the write fails, which is wanted: a standby's snapshot lists nothing
     /// in progress (BREAKS A4).
-    func write(lastID: Int64, after cursor: Cursor, taking taken: TableSelection) throws -> WrittenTick {
+    func write(lastID: Int64, after cursor: Cursor, taking taken: TakenTables) throws -> WrittenTick {
         try session.run("begin")
         do {
             let tick = try insert(lastID: lastID, after: cursor)
@@ -53,6 +53,7 @@ struct TickWriting {
             "the source is not the one that the target follows",
             why: "the tick \(cursor.witness), which this source committed before the last window was applied, is gone:"
                 + " the source was rewound, restored from a backup, or promoted without it, or the target was restored",
-            remedy: "Set the pipeline up again (tidemark teardown, then tidemark setup) and load the target anew.")
+            remedy: "Set the pipeline up again (tidemark teardown, then tidemark setup) and copy it anew: tidemark run --existing empty …",
+            retry: .unlessMoved)
     }
 }

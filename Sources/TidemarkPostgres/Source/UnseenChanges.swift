@@ -6,24 +6,29 @@ struct UnseenChanges {
     let session: PostgresSession
 
     /// The tables changed since setup, and those that setup found so and captures anew since.
-    func all() throws -> [(table: TableName, why: String)] {
+    /// - Returns: with the generation of capture that has, or will have, the gap in front of it.
+    func all() throws -> [(table: TableName, why: String, capture: Int32)] {
         let rows = try session.query(
             """
-            select schema_name, table_name, reason from tidemark.foreign_changes()
+            select schema_name, table_name, reason, null from tidemark.foreign_changes()
             union all
-            select schema_name, table_name, gap from tidemark.capture where retired_at is null and gap is not null
+            select schema_name, table_name, gap, id from tidemark.capture where retired_at is null and gap is not null
             """)
-        return (0..<rows.count).map { (TableName(schema: rows[$0, 0], name: rows[$0, 1] ?? ""), rows[$0, 2] ?? "") }
+        return (0..<rows.count).map { row in
+            // What setup has not seen yet is held whatever was copied: the copy's rows may be passed over too.
+            (TableName(schema: rows[row, 0], name: rows[row, 1] ?? ""), rows[row, 2] ?? "", Int32(rows[row, 3] ?? "") ?? .max)
+        }
     }
 
-    func refuse(_ taken: TableSelection) throws {
-        guard let first = try all().first(where: { taken.takes($0.table) }) else { return }
+    func refuse(_ taken: TakenTables) throws {
+        guard let first = try all().first(where: { taken.isHeld($0.table, before: $0.capture) }) else { return }
         throw TidemarkError(
             "rows of a table may have changed without a trace in the log", table: first.table, why: first.why,
             remedy: Self.remedy)
     }
 
     static let remedy =
-        "Nothing is applied until the table is known to be equal: type tidemark teardown …; then, while nobody writes to the source,"
-        + " load the target anew and type tidemark setup …. Or leave the table out: tidemark setup … --exclude TABLE."
+        "Nothing is applied until the table is known to be equal. Type tidemark setup …, then tidemark copy --table TABLE"
+        + " --existing empty …, or tidemark verify --table TABLE --repair …, which leaves equal rows alone."
+        + " Or leave the table out: tidemark setup … --exclude TABLE."
 }

@@ -120,11 +120,13 @@ package final class PostgresSession {
         _ = try? run("rollback")
     }
 
-    /// Streams `COPY (query) TO STDOUT (FORMAT binary)`, one buffer per message. If `receive` throws,
-    /// the rest is cancelled and the session stays usable.
-    package func copyOut(_ query: String, _ receive: (UnsafeRawBufferPointer) throws -> Void) throws {
+    /// Streams `COPY (query) TO STDOUT`, one buffer per message. If `receive` throws, the rest is
+    /// cancelled and the session stays usable.
+    package func copyOut(
+        _ query: String, as format: CopyFormat = .binary, _ receive: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         try settle()
-        _ = try checked(PQexec(connection, "copy (\(query)) to stdout (format binary)"))
+        _ = try checked(PQexec(connection, "copy (\(query)) to stdout (format \(format.rawValue))"))
         var refusal: (any Error)?
         while true {
             var buffer: UnsafeMutablePointer<CChar>?
@@ -142,6 +144,31 @@ package final class PostgresSession {
         var ending: (any Error)?
         while let result = PQgetResult(connection) {
             do { _ = try checked(result) } catch { ending = error }
+        }
+        if let error = refusal ?? ending { throw error }
+    }
+
+    /// Streams into `COPY … FROM STDIN (FORMAT text)`. What `next` throws ends it and is thrown on.
+    /// - Parameter next: whole rows, or nil at their end.
+    func copyIn(_ target: String, _ next: () throws -> [UInt8]?) throws {
+        try settle()
+        _ = try checked(PQexec(connection, "copy \(target) from stdin (format text)"))
+        var refusal: (any Error)?
+        do {
+            while let rows = try next() {
+                let sent = rows.withUnsafeBytes { bytes in
+                    PQputCopyData(connection, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
+                }
+                // The server has said why; its words come with the end.
+                if sent != 1 { break }
+            }
+        } catch {
+            refusal = error
+        }
+        PQputCopyEnd(connection, refusal == nil ? nil : "given up")
+        var ending: (any Error)?
+        while let result = PQgetResult(connection) {
+            do { _ = try checked(result) } catch { ending = ending ?? error }
         }
         if let error = refusal ?? ending { throw error }
     }
@@ -177,6 +204,12 @@ package final class PostgresSession {
     private static func firstLine(_ text: String) -> String {
         String(text.split(separator: "\n").first ?? "no answer from the server")
     }
+}
+
+/// The formats of COPY.
+package enum CopyFormat: String {
+    case text
+    case binary
 }
 
 /// Owns a `PGresult`.

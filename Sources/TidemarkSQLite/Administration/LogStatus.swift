@@ -5,7 +5,7 @@ struct LogStatus {
     let database: SQLiteDatabase
     let log: ChangeLog
 
-    func status(of pipeline: String, at cursor: Cursor?) throws -> SourceStatus {
+    func status(of pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]) throws -> SourceStatus {
         var status = SourceStatus()
         guard let installID = try log.installID() else {
             status.obstacle = "the source is not set up; type: tidemark setup …"
@@ -17,7 +17,7 @@ struct LogStatus {
             // Ids have no gaps behind a cursor: they are drawn under the write lock, and a rollback takes them back.
             status.pendingChanges = max(0, status.lastID - cursor.lastApplied)
             status.pendingSeconds = try age(after: cursor.lastApplied)
-            status.obstacle = try obstacle(pipeline, cursor, status.lastID, installID)
+            status.obstacle = try obstacle(pipeline, cursor, status.lastID, installID, settledThrough)
         }
         status.holdsBackPruning = try slowest(besides: pipeline)
         return status
@@ -45,12 +45,15 @@ struct LogStatus {
         return seconds
     }
 
-    private func obstacle(_ pipeline: String, _ cursor: Cursor, _ lastID: Int64, _ installID: String) throws(SQLiteFailure) -> String? {
-        let out = "set the pipeline up again (tidemark teardown, then tidemark setup) and load the target anew"
+    private func obstacle(
+        _ pipeline: String, _ cursor: Cursor, _ lastID: Int64, _ installID: String, _ settledThrough: [TableName: Int32]
+    ) throws(SQLiteFailure) -> String? {
+        let out = "set the pipeline up again (tidemark teardown, then tidemark setup), and copy it anew: tidemark run --existing empty …"
         if cursor.source != installID { return "the target's cursor is for another source; \(out)" }
         if let why = try log.obstacle(to: cursor, lastID: lastID, installID: installID) { return "\(why); \(out)" }
-        let taken = try PipelineRegistry(database: database).request(of: pipeline)?.selection ?? TableSelection()
-        if let unseen = try CaptureFingerprint(database).unseenChanges().first(where: { taken.takes($0.table) }) {
+        let selection = try PipelineRegistry(database: database).request(of: pipeline)?.selection ?? TableSelection()
+        let taken = TakenTables(selection, settledThrough: settledThrough)
+        if let unseen = try CaptureFingerprint(database).unseenChanges().first(where: { taken.isHeld($0.table, before: $0.capture) }) {
             return "table \(unseen.table): \(unseen.why). \(CaptureFingerprint.remedy)"
         }
         return nil

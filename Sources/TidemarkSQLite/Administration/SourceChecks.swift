@@ -123,7 +123,7 @@ struct SourceChecks {
         found.append(
             Finding(
                 .note, "ALTER TABLE … DROP COLUMN of a captured table fails while its triggers are there",
-                remedy: "Type tidemark teardown … before it, and tidemark setup … after it; then load the table anew."))
+                remedy: "Type tidemark teardown … before it, and tidemark run --existing empty … after it."))
         return found
     }
 }

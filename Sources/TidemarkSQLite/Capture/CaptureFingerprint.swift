@@ -54,11 +54,17 @@ struct CaptureFingerprint {
 
     /// The captured tables whose rows may have changed without a trace in the log, and why: they differ from what
     /// setup recorded, or setup found them so and captures them anew since.
-    func unseenChanges() throws(SQLiteFailure) -> [(table: TableName, why: String)] {
-        var found: [(table: TableName, why: String)] = []
+    /// - Returns: with the generation of capture that has, or will have, the gap in front of it.
+    func unseenChanges() throws(SQLiteFailure) -> [(table: TableName, why: String, capture: Int32)] {
+        var found: [(table: TableName, why: String, capture: Int32)] = []
         for current in try CaptureRegistry(database).current() {
-            guard let why = try difference(of: current.capture, of: current.table) ?? current.gap else { continue }
-            found.append((TableName(schema: nil, name: current.table), why))
+            let table = TableName(schema: nil, name: current.table)
+            if let why = try difference(of: current.capture, of: current.table) {
+                // What setup has not seen yet is held whatever was copied: the copy's rows may be passed over too.
+                found.append((table, why, .max))
+            } else if let gap = current.gap {
+                found.append((table, gap, Int32(truncatingIfNeeded: current.capture)))
+            }
         }
         return found
     }
@@ -84,6 +90,7 @@ struct CaptureFingerprint {
     }
 
     static let remedy =
-        "Nothing is applied until the table is known to be equal: type tidemark teardown …; then, while nobody writes to the source,"
-        + " load the target anew and type tidemark setup …. Or leave the table out: tidemark setup … --exclude TABLE."
+        "Nothing is applied until the table is known to be equal. Type tidemark setup …, then tidemark copy --table TABLE"
+        + " --existing empty …, or tidemark verify --table TABLE --repair …, which leaves equal rows alone."
+        + " Or leave the table out: tidemark setup … --exclude TABLE."
 }

@@ -26,7 +26,7 @@ struct CaptureRegistry {
     func capturedTables() throws(SQLiteFailure) -> [CapturedTable] {
         let columns = try database.rows(
             "SELECT capture, name, type, is_generated, key_position FROM main.tidemark_column ORDER BY capture, position")
-        return try database.rows("SELECT capture, table_name FROM main.tidemark_capture ORDER BY capture").map { row in
+        return try database.rows("SELECT capture, table_name, retired_at FROM main.tidemark_capture ORDER BY capture").map { row in
             let own = columns.filter { $0[0] == row[0] }
             let key = own.filter { $0[4] != .null }.sorted { ($0[4].integer ?? 0) < ($1[4].integer ?? 0) }
             return CapturedTable(
@@ -35,7 +35,7 @@ struct CaptureRegistry {
                 columns: own.map {
                     CapturedColumn(name: $0[1].string ?? "", type: $0[2].string ?? "", isGenerated: $0[3] == .integer(1))
                 },
-                keyColumns: key.map { $0[1].string ?? "" }, encoding: .storageClasses)
+                keyColumns: key.map { $0[1].string ?? "" }, encoding: .storageClasses, isRetired: row[2] != .null)
         }
     }
 

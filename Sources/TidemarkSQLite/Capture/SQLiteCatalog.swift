@@ -7,8 +7,11 @@ package struct SQLiteCatalog {
     /// The names of tidemark's own tables, in a source and in a target.
     package static let ownTables = [
         "data_changes", "tidemark_capture", "tidemark_column", "tidemark_replaced", "tidemark_tick",
-        "tidemark_pipeline", "tidemark_installation", "tidemark_cursor",
-    ]
+        "tidemark_pipeline", "tidemark_installation",
+    ] + targetTables
+
+    /// What a target keeps.
+    static let targetTables = ["tidemark_cursor", "tidemark_table_copy", "tidemark_table_proof", "tidemark_repair"]
 
     /// All user tables, by name. Virtual and shadow tables, SQLite's and tidemark's own are left out.
     package func tables() throws(SQLiteFailure) -> [SQLiteTable] {

@@ -10,15 +10,60 @@ struct CursorTable {
         try !database.rows("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'tidemark_cursor'").isEmpty
     }
 
-    /// Reads source, snapshot, witness, last_id, epoch.
+    /// The columns that `cursor(_:pipeline:)` reads.
+    static let columns = "source, snapshot, witness, last_id, epoch, revision"
+
+    func cursor(of pipeline: String) throws -> Cursor? {
+        let rows = try database.rows(
+            "SELECT \(Self.columns) FROM main.tidemark_cursor WHERE pipeline = ?", [.string(pipeline)])
+        return try rows.first.map { try Self.cursor($0, pipeline: pipeline) }
+    }
+
+    /// Moves the cursor by compare-and-set, in the caller's transaction.
+    func move(_ cursor: Cursor, to moved: Cursor, of pipeline: String) throws {
+        _ = try database.rows(
+            """
+            UPDATE main.tidemark_cursor SET snapshot = ?, witness = ?, last_id = ?, revision = ?,
+                applied_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+            WHERE pipeline = ? AND snapshot = ? AND witness = ? AND epoch = ? AND revision = ?
+            """,
+            [
+                .string(moved.snapshot.description), .string(moved.witness), .integer(moved.lastID),
+                .integer(moved.revision), .string(pipeline), .string(cursor.snapshot.description),
+                .string(cursor.witness), .integer(cursor.epoch), .integer(cursor.revision),
+            ])
+        if database.changes != 1 { throw cursor.isElsewhere(than: try self.cursor(of: pipeline), pipeline: pipeline) }
+    }
+
+    /// Makes sure, in the caller's write transaction, that the cursor is where the caller knows it to be.
+    func require(_ cursor: Cursor, of pipeline: String) throws {
+        let found = try self.cursor(of: pipeline)
+        guard let found, found.isAt(cursor) else { throw cursor.isElsewhere(than: found, pipeline: pipeline) }
+    }
+
+    /// Tells every process that works on the pipeline to look at the copies before it goes on: the cursor's revision is
+    /// one higher from now on, and what the caller knows of it is out of date by exactly that.
+    func raiseRevision(for cursor: Cursor, of pipeline: String) throws {
+        _ = try database.rows(
+            "UPDATE main.tidemark_cursor SET revision = revision + 1 WHERE pipeline = ? AND epoch = ?",
+            [.string(pipeline), .integer(cursor.epoch)])
+        if database.changes != 1 { throw cursor.isElsewhere(than: try self.cursor(of: pipeline), pipeline: pipeline) }
+    }
+
+    /// Makes sure, in the caller's write transaction, that the worker of that epoch still holds the pipeline.
+    func requireEpoch(of cursor: Cursor, of pipeline: String) throws {
+        let found = try self.cursor(of: pipeline)
+        guard let found, found.epoch == cursor.epoch else { throw cursor.isElsewhere(than: found, pipeline: pipeline) }
+    }
+
     static func cursor(_ row: [SQLiteValue], pipeline: String) throws -> Cursor {
         guard let snapshot = row[1].string.flatMap({ Snapshot($0) }), let source = row[0].string,
-            let witness = row[2].string, let lastID = row[3].integer, let epoch = row[4].integer
+            let witness = row[2].string, let lastID = row[3].integer, let epoch = row[4].integer, let revision = row[5].integer
         else {
             throw TidemarkError(
                 "the cursor cannot be read", pipeline: pipeline, why: "its snapshot is “\(row[1].string ?? "?")”",
                 remedy: "The row of tidemark_cursor was altered by hand: restore it, or set the pipeline up again.")
         }
-        return Cursor(source: source, snapshot: snapshot, witness: witness, lastID: lastID, epoch: epoch)
+        return Cursor(source: source, snapshot: snapshot, witness: witness, lastID: lastID, epoch: epoch, revision: revision)
     }
 }

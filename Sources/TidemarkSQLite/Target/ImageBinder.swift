@@ -110,7 +110,7 @@ struct ImageBinder {
             guard let index = names.firstIndex(of: name) else {
                 throw ValueFault(
                     column: name, why: "the image holds a column that its capture did not record",
-                    remedy: "Type: tidemark setup …, and load the table anew.")
+                    remedy: "Type: tidemark setup …, then tidemark copy --table … --existing empty …")
             }
             try bindValue(index, members[index], &reader, to: statement)
             seen += 1
@@ -125,7 +125,7 @@ struct ImageBinder {
     func malformed(_ index: Int?) -> ValueFault {
         ValueFault(
             column: index.map { names[$0] } ?? "", why: "the image in the change log is not of the form that capture writes",
-            remedy: "The log was altered, or written by another version: type tidemark setup …, and load the table anew.")
+            remedy: "The log was altered, or written by another version: type tidemark setup …, then tidemark copy --table … --existing empty …")
     }
 }
 

@@ -17,7 +17,7 @@ struct TargetShape {
         let columns = captured.columns.map { SQLiteIdentifier.quoted($0.name) }.joined(separator: ", ")
         throw error(
             "the target lacks a table", why: "the source captures it",
-            remedy: "Type on the target: CREATE TABLE \(SQLiteIdentifier.quoted(captured.name.name)) (\(columns)) with the"
+            remedy: "Type tidemark setup --create …, or on the target: CREATE TABLE \(SQLiteIdentifier.quoted(captured.name.name)) (\(columns)) with the"
                 + " source's types and key, or leave it out with --exclude; then type: tidemark run …")
     }
 

@@ -56,6 +56,13 @@ final class TargetTable {
         netsWholeRows = captured.keyColumns.isEmpty && !table.uniqueIndexes.isEmpty
     }
 
+    /// May another row than the one with its key hold a row's unique value?
+    var hasFurtherUniqueValues: Bool {
+        let key = Set(keyTerms.compactMap(\.column))
+        if let own = table.key, own.isRowID, Set(own.columns) != key { return true }
+        return table.uniqueIndexes.contains { $0.predicate != nil || Set($0.terms.map(\.column)) != Set(key.map { $0 }) }
+    }
+
     private static func isRowID(_ column: SQLiteTable.Column, of table: SQLiteTable) -> Bool {
         guard let key = table.key, key.isRowID else { return false }
         return key.columns == [column.name]

@@ -27,7 +27,7 @@ final class TargetTables {
             throw TidemarkError(
                 "a change belongs to no known table", pipeline: pipeline,
                 why: "the source's registry has no capture \(capture)",
-                remedy: "The registry was altered by hand: type tidemark setup …, and load the target anew.")
+                remedy: "The registry was altered by hand: type tidemark teardown … and tidemark setup …, then tidemark run --existing empty …")
         }
         let name = SQLiteIdentifier.folded(found.name.name)
         if let other = captured.values.first(where: {

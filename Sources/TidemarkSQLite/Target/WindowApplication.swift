@@ -126,7 +126,7 @@ final class WindowApplication {
         throw TidemarkError(
             "one partition was truncated", pipeline: pipeline, table: table, changeID: change.id,
             why: "on this target the partitions are one table, and which of its rows are gone is not in the log",
-            remedy: "Load the table anew; from now on, DELETE from a partition instead of TRUNCATE.")
+            remedy: "Type: tidemark copy --table … --existing empty …; from now on, DELETE from a partition instead of TRUNCATE.")
     }
 
     private func refusal(of change: Change, in page: ChangePage) -> TidemarkError {
@@ -141,7 +141,7 @@ final class WindowApplication {
         return TidemarkError(
             "a table was altered", pipeline: pipeline, table: table, changeID: change.id,
             why: "its columns are no longer those that its capture was made for, so rows written since are not in the log",
-            remedy: "Type: tidemark setup … and load the table anew.")
+            remedy: "Type: tidemark setup …, then tidemark copy --table … --existing empty …")
     }
 }
 

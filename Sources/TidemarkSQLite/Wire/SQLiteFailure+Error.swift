@@ -15,6 +15,9 @@ extension SQLiteFailure {
         [uniqueClash, primaryKeyClash, rowIDClash].contains(code)
     }
 
+    /// Was something to be made that is there? SQLite has no code of its own for it.
+    var saysAlreadyThere: Bool { primaryCode == SQLITE_ERROR && message.hasSuffix("already exists") }
+
     var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT || primaryCode == SQLITE_MISMATCH }
 }
 

@@ -4,7 +4,7 @@ import CSQLite
 package final class SQLiteStatement {
     let handle: OpaquePointer
     private let database: SQLiteDatabase
-    private let sql: String
+    let sql: String
     private var hasRow = false
 
     init(handle: OpaquePointer, database: SQLiteDatabase, sql: String) {
@@ -83,6 +83,8 @@ package final class SQLiteStatement {
         default: .null
         }
     }
+
+    func failure(_ code: Int32) -> SQLiteFailure { database.failure(code, sql: sql) }
 
     /// All columns of the current row.
     package func row() -> [SQLiteValue] { (0..<columnCount).map { column($0) } }

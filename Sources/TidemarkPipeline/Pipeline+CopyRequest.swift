@@ -1,0 +1,143 @@
+import Logging
+import TidemarkBlocking
+package import TidemarkCore
+
+/// What `tidemark copy` is to do.
+package struct CopyRequest: Sendable {
+    /// Nil for what is not copied yet.
+    package var tables: [TableName]?
+    /// What becomes of rows that the target holds.
+    package var existing: TableCopy.Existing
+    /// Only these rows of the tables named: behind a key, up to a key, for which a condition of the source's
+    /// SQL holds. Keys are JSON objects.
+    package var after: String?
+    package var through: String?
+    package var condition: String?
+
+    package init(tables: [TableName]?, existing: TableCopy.Existing) {
+        (self.tables, self.existing) = (tables, existing)
+    }
+
+    var isPartial: Bool { after != nil || through != nil || condition != nil }
+}
+
+extension Pipeline {
+    /// Copies tables, or some of their rows, anew, beside the worker if there is one.
+    package func copy(_ request: CopyRequest) async throws -> [TableCopy] {
+        do {
+            var cursor = try await connect(takingOver: false)
+            let names = request.tables ?? copiesLeft.map(\.table)
+            if let unknown = names.first(where: { generations[$0] == nil }) { throw Self.isNotTaken(unknown, settings.name) }
+            if request.isPartial {
+                for name in names { cursor = try await copyPart(of: name, request, after: cursor) }
+                return []
+            }
+            cursor = try await expectAnew(names, request, at: cursor)
+            ownCopies.formUnion(names.filter { copies[$0]?.isLeft ?? false })
+            while names.contains(where: { copies[$0]?.isLeft ?? false }) {
+                guard !stopping else { throw Self.wasStopped(at: cursor) }
+                let known = cursor
+                let reached = try await catchingUp { try await self.copyRound(after: known) }
+                if let reached { cursor = reached } else { cursor = try await reload() }
+            }
+            return names.compactMap { copies[$0] }
+        } catch var failure as TidemarkError {
+            failure.pipeline = failure.pipeline ?? settings.name
+            throw failure
+        }
+    }
+
+    /// Records that tables are to be copied again. One whose copy was interrupted goes on.
+    private func expectAnew(_ names: [TableName], _ request: CopyRequest, at start: Cursor) async throws -> Cursor {
+        guard request.tables != nil else { return start }
+        let standing = names.compactMap { copies[$0] }.filter { $0.state == .done || $0.existing != request.existing }
+        guard !standing.isEmpty else { return start }
+        // Before anything is recorded: a copy that is refused must not take its table out of the stream.
+        if request.existing == .refuse {
+            let tables = try await sourceThread.run { source in try source?.capturedTables() ?? [] }
+            for copy in standing {
+                guard let table = tables.last(where: { $0.name == copy.table && !$0.isRetired }) else { continue }
+                guard try await !lane(0).load({ try $0.hasRows(table) }) else {
+                    throw TableCopy.refusal(of: copy.table, pipeline: settings.name)
+                }
+            }
+        }
+        for copy in standing {
+            guard request.existing != .merge || !keyless.contains(copy.table) else {
+                throw Self.cannotMerge(copy.table, settings.name)
+            }
+            let anew = TableCopy(
+                copy.table, request.existing, statementsAfter: copy.statementsAfter, statementsLast: copy.statementsLast)
+            try await retrying(at: start) { cursor, target in try target.save(anew, at: cursor, changesStream: true) }
+        }
+        return try await reload()
+    }
+
+    /// Some rows of a table, written over those that the target has.
+    private func copyPart(of name: TableName, _ request: CopyRequest, after start: Cursor) async throws -> Cursor {
+        guard !keyless.contains(name) else { throw Self.cannotMerge(name, settings.name) }
+        guard copies[name]?.state == .done else {
+            throw TidemarkError(
+                "some rows of a table cannot be copied", pipeline: settings.name, table: name, why: "its copy is not complete",
+                remedy: "Let tidemark run … or tidemark copy … finish it first.")
+        }
+        var (cursor, after, isDone, rows) = (start, request.after, false, Int64(0))
+        while !isDone {
+            guard !stopping else { throw Self.wasStopped(at: cursor) }
+            let standstill = try await standStill(on: [name], after: cursor)
+            do {
+                guard let table = standstill.table(name) else { throw Self.isNotTaken(name, settings.name) }
+                var part = TablePart(table, after: after, through: request.through)
+                part.condition = request.condition
+                let all = part
+                let (size, holdMaxMs) = try await lane(0).read { source in
+                    if let condition = all.condition { try source.check(condition: condition, of: table) }
+                    return (try source.size(of: table), source.holdMaxMs)
+                }
+                if after == request.after { meter.begin(name, rows: 0, bytes: 0, expectedRows: 0) }
+                var dispenser = PartDispenser<LoadedRows>()
+                dispenser.add(all, rowsPerPart: rowsPerPart(of: size, holdMaxMs: holdMaxMs))
+                let (reached, failure) = await work(on: dispenser, lanes: [lane(0)], forMs: holdMaxMs) { part, lane, _ in
+                    try await self.load(part, through: lane, at: standstill.cursor, saving: nil, asChanges: true)
+                }
+                await lane(0).release()
+                cursor = standstill.cursor
+                for table in reached {
+                    rows += table.outcomes.reduce(0) { $0 + $1.rows }
+                    (after, isDone) = (table.through, table.isDone)
+                }
+                if let failure { try await catchingUp { throw failure } }
+                if failure != nil { cursor = try await reload() }
+            } catch {
+                await lane(0).release()
+                throw error
+            }
+        }
+        meter.finish(name)
+        log.info("copied \(rows) rows of table \(name)")
+        return cursor
+    }
+
+    static func cannotMerge(_ table: TableName, _ pipeline: String) -> TidemarkError {
+        TidemarkError(
+            "the table's rows cannot be merged", pipeline: pipeline, table: table,
+            why: "it has no key by which a row could be told from another",
+            remedy: "Type tidemark copy --table \(table) --existing empty …, or give it a key on both sides.")
+    }
+
+    /// Compares what was copied, once: a worker's word that the replica is complete.
+    func verifyCopies(after cursor: Cursor) async throws -> Cursor {
+        var request = VerifyRequest(startedAt: settings.startedAt)
+        request.tables = justCopied.sorted()
+        justCopied = []
+        let log = log
+        try await verify(request, after: cursor, lag: { (0, 0) }) { verdict in
+            if verdict.isEqual {
+                log.info("verified table \(verdict.proof.table): \(verdict.proof.rows) rows are equal at change \(verdict.proof.lastID)")
+            } else {
+                log.error("table \(verdict.proof.table) differs in \(verdict.proof.differences) rows; tidemark verify says which")
+            }
+        }
+        return progress.cursor ?? cursor
+    }
+}

@@ -1,0 +1,104 @@
+import Logging
+import TidemarkCore
+
+extension Pipeline {
+    private static let rowsPerRepairMin = 4_000
+
+    /// Makes rows of the target what the source has where the cursor is: so nothing newer is overwritten,
+    /// and what has become equal meanwhile stays so.
+    func repair(
+        _ differences: [RowDifference], of name: TableName, planning: Bool, after start: Cursor
+    ) async throws -> (cursor: Cursor, plan: [String]) {
+        var (cursor, plan) = (start, [String]())
+        var (left, rowsPerRepair) = (differences[...], Self.rowsPerRepairMin)
+        while !left.isEmpty {
+            let some = Array(left.prefix(rowsPerRepair))
+            let standstill: Standstill
+            var lanes: [RowLane] = []
+            let isKeyless = keyless.contains(name)
+            if isKeyless { (standstill, lanes) = try await standStillOnBothSides([name], after: cursor) }
+            else { standstill = try await standStill(on: [name], after: cursor) }
+            do {
+                guard let table = standstill.table(name) else { throw Self.isNotTaken(name, settings.name) }
+                let wanted: [RowDifference] = isKeyless ? try await Comparison(lane: lane(0), targetEngine: connections.targetEngine)
+                    .compare(TablePart(table)).differences : some
+                // There are targets in which a reader keeps everybody from committing.
+                for lane in lanes { await lane.releaseTarget() }
+                let changes = isKeyless ? try wholeRows(wanted, of: table) : try await rows(wanted, of: table)
+                if planning {
+                    plan += try await lane(0).load { try $0.statements(for: changes, of: table) }
+                }
+                let done: Void? = planning ? () : try await catchingUp {
+                    try await self.lane(0).load { try $0.repair(wanted, of: table, with: changes, at: standstill.cursor) }
+                }
+                await release(lanes)
+                cursor = standstill.cursor
+                if done != nil { left = isKeyless ? [] : left.dropFirst(some.count) } else { cursor = try await reload() }
+            } catch {
+                await release(lanes)
+                // A unique value may be with a row that a later repair would take it from: then with that one.
+                guard let failure = error as? TidemarkError, failure.retry == .never || failure.retry == .staged,
+                    some.count < left.count, !isKeyless
+                else { throw error }
+                rowsPerRepair *= 4
+            }
+        }
+        return (cursor, plan)
+    }
+
+    private func release(_ lanes: [RowLane]) async {
+        await lane(0).release()
+        for lane in lanes { await lane.release() }
+    }
+
+    /// The source's rows with these keys as changes; a row that it has not is a delete.
+    private func rows(_ differences: [RowDifference], of table: CapturedTable) async throws -> ChangePage {
+        let part = TablePart(table, keys: differences.map(\.key))
+        return try await lane(0).read { source in
+            var all = ChangePage()
+            try source.read(part, as: .changes) { page in
+                guard case .changes(let page) = page else { return }
+                all.append(contentsOf: page)
+            }
+            return all
+        }
+    }
+
+    /// Whole rows to be added, and to be taken away, as often as they are missing or too many.
+    private func wholeRows(_ differences: [RowDifference], of table: CapturedTable) throws -> ChangePage {
+        guard connections.sourceEngineIsTargets else {
+            throw TidemarkError(
+                "a table without a key cannot be repaired between engines", pipeline: settings.name, table: table.name,
+                why: "its rows are known by all their values, which the two write differently",
+                remedy: "Copy it anew: tidemark copy --table \(table.name) --existing empty …")
+        }
+        var page = ChangePage()
+        // Numbered, since a change's place among the others goes by its id.
+        var id = Int64(0)
+        for difference in differences {
+            for _ in 0..<difference.count {
+                var image = difference.key
+                id += 1
+                image.withUTF8 { bytes in
+                    page.append(
+                        id: id, capture: table.capture, operation: difference.kind == .missing ? .insert : .delete, key: nil,
+                        image: UnsafeRawBufferPointer(bytes))
+                }
+            }
+        }
+        return page
+    }
+}
+
+extension ChangePage {
+    mutating func append(contentsOf page: ChangePage) {
+        page.bytes.withUnsafeBytes { bytes in
+            for change in page.changes {
+                append(
+                    id: change.id, capture: change.capture, operation: change.operation,
+                    key: change.key.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) },
+                    image: change.image.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) })
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+import Logging
+package import TidemarkCore
+
+/// What is to be compared, and how gently.
+package struct VerifyRequest: Sendable {
+    /// Nil for all of the pipeline.
+    package var tables: [TableName]?
+    package var repair = Repair.none
+    /// How many differences of a table are kept, to be shown.
+    package var listedMax = 20
+    /// Rows a second, of all lanes together; nil for as fast as it goes.
+    package var rowsPerSecond: Int?
+    /// When the look began, as it is to be recorded.
+    package var startedAt: String
+    /// Goes on where a look that was interrupted had come to.
+    package var resumes = false
+    /// For how long a pipeline that is behind is waited for.
+    package var waitMaxSeconds = 60.0
+
+    package enum Repair: Sendable { case none, plan, apply }
+
+    package init(startedAt: String) { self.startedAt = startedAt }
+}
+
+/// What was found of one table.
+package struct TableVerdict: Sendable {
+    package var proof: TableProof
+    /// The snapshot at which its first part was compared.
+    package var firstSnapshot: String
+    package var counts: [RowDifference.Kind: Int64] = [:]
+    package var listed: [RowDifference] = []
+    /// What a repair would run.
+    package var plan: [String] = []
+    /// Is it equal now?
+    package var isEqual: Bool { proof.differences == proof.repaired }
+}
+
+/// How far a pipeline is behind: changes, and the age of the oldest in seconds.
+package typealias Lag = @Sendable () throws -> (changes: Int64, seconds: Double)
+
+extension Pipeline {
+    /// Compares tables on both sides, beside the worker: in one snapshot of the source, and with the target
+    /// at exactly that place.
+    ///
+    /// - Parameters:
+    ///   - lag: looked at before each position is taken.
+    ///   - report: gets each table's verdict as soon as there is one.
+    /// - Throws: before it has compared all where the pipeline is behind for too long, or held by a table.
+    package func verify(_ request: VerifyRequest, lag: Lag, report: @Sendable (TableVerdict) -> Void) async throws {
+        let cursor = try await naming { try await self.connect(takingOver: false) }
+        try await naming { try await self.verify(request, after: cursor, lag: lag, report: report) }
+    }
+
+    /// The same as the pipeline's own worker.
+    func verify(
+        _ request: VerifyRequest, after start: Cursor, lag: Lag, report: @Sendable (TableVerdict) -> Void
+    ) async throws {
+        var (cursor, failures) = (start, 0)
+        var left = try await verdicts(for: request)
+        while !left.isEmpty {
+            guard !stopping else { throw Self.wasStopped(at: cursor) }
+            try await wait(for: lag, request)
+            do {
+                cursor = try await verifyRound(&left, request, after: cursor)
+                failures = 0
+            } catch let failure as TidemarkError where failure.retry == .later && failures < Self.failuresMax && !stopping {
+                // A table that somebody alters, a file that somebody writes: what was compared before stays compared.
+                failures += 1
+                log.debug("\(failure.what): \(failure.why)")
+                cursor = try await reload()
+            }
+            for done in left where done.proof.finishedAt != nil { report(done) }
+            left.removeAll { $0.proof.finishedAt != nil }
+        }
+    }
+
+    private func naming<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch var failure as TidemarkError {
+            failure.pipeline = failure.pipeline ?? settings.name
+            throw failure
+        }
+    }
+
+    /// The tables to look at, each with what an interrupted look has found.
+    private func verdicts(for request: VerifyRequest) async throws -> [TableVerdict] {
+        let names = request.tables ?? copies.values.filter { $0.state == .done }.map(\.table).sorted()
+        if let unknown = names.first(where: { copies[$0] == nil }) { throw Self.isNotTaken(unknown, settings.name) }
+        if let unfinished = names.first(where: { copies[$0]?.state != .done }) {
+            throw TidemarkError(
+                "a table cannot be compared", pipeline: settings.name, table: unfinished, why: "its copy is not complete",
+                remedy: "Let tidemark run … or tidemark copy … finish it; tidemark status … says how far it is.")
+        }
+        guard !names.isEmpty else {
+            throw TidemarkError(
+                "there is nothing to compare", pipeline: settings.name, why: "no table of the pipeline is copied yet",
+                remedy: "Type tidemark run …, which copies them.")
+        }
+        let known = try await lane(0).load { try $0.proofs() }
+        // The latest look, unless it has come to the end of every table.
+        let latest = known.compactMap(\.startedAt).max()
+        let isComplete = names.allSatisfy { name in
+            known.contains { $0.table == name && $0.startedAt == latest && $0.finishedAt != nil }
+        }
+        let interrupted = isComplete ? nil : latest
+        return names.compactMap { name in
+            let earlier = known.first { $0.table == name && $0.startedAt == interrupted }
+            guard request.resumes, interrupted != nil, let earlier else {
+                var proof = TableProof(name)
+                proof.startedAt = request.resumes ? interrupted ?? request.startedAt : request.startedAt
+                return TableVerdict(proof: proof, firstSnapshot: "")
+            }
+            return earlier.finishedAt == nil ? TableVerdict(proof: earlier, firstSnapshot: earlier.snapshot) : nil
+        }
+    }
+
+    static func isNotTaken(_ table: TableName, _ pipeline: String) -> TidemarkError {
+        TidemarkError(
+            "a table is not the pipeline's", pipeline: pipeline, table: table, why: "setup did not record it",
+            remedy: "tidemark status … lists the pipeline's tables; tidemark setup --table … adds one.")
+    }
+
+    private func wait(for lag: Lag, _ request: VerifyRequest) async throws {
+        let start = ContinuousClock.now
+        var hasSaid = false
+        while !stopping {
+            let (changes, seconds) = try lag()
+            guard changes > 0, seconds > Self.lagMaxSeconds else { return }
+            if !hasSaid { log.info("waiting for the pipeline, which is \(changes) changes behind") }
+            hasSaid = true
+            guard ContinuousClock.now - start < .seconds(request.waitMaxSeconds) else {
+                throw TidemarkError(
+                    "the pipeline is behind", pipeline: settings.name,
+                    why: "\(changes) changes wait, the oldest for \(Int(seconds)) s, and nothing can be said before they are applied",
+                    remedy: "If no worker runs, type: tidemark run … (or tidemark run --once …); then type the command again."
+                        + " --wait SECONDS waits longer.", retry: .later)
+            }
+            try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    private static let lagMaxSeconds = 10.0
+    private static let failuresMax = 10
+    /// A comparison holds a snapshot for longer than a copy does: the stream goes on meanwhile.
+    private static let holdFactor = 15
+    private static let tablesPerRound = 64
+
+    /// Compares as much as one position is held for.
+    private func verifyRound(_ left: inout [TableVerdict], _ request: VerifyRequest, after start: Cursor) async throws -> Cursor {
+        let names = left.prefix(Self.tablesPerRound).map(\.proof.table)
+        if request.repair != .none { trust(names) }
+        let (standstill, lanes) = try await standStillOnBothSides(names, after: start)
+        var differing: [(table: CapturedTable, found: [RowDifference])] = []
+        do {
+            let holdMs = try await lane(0).read { $0.holdMaxMs }
+            let dispenser = try await parts(of: &left, at: standstill, request, holdMs: holdMs)
+            let pace = Pace(rowsPerSecond: request.rowsPerSecond)
+            let (engine, repairs, meter) = (connections.targetEngine, request.repair != .none, meter)
+            let (reached, failure) = await work(
+                on: dispenser, lanes: lanes, forMs: holdMs < 1000 ? holdMs : holdMs * Self.holdFactor
+            ) { part, lane, round in
+                let compared = try await Comparison(lane: lane, targetEngine: engine).compare(part)
+                meter.add(part.table.name, rows: compared.rows, bytes: 0)
+                // What is found is repaired before more is: neither piles up.
+                if repairs, !compared.differences.isEmpty { await round.close() }
+                await pace.wait(after: compared.rows)
+                return compared
+            }
+            for lane in lanes { await lane.release() }
+            for table in reached {
+                guard let place = left.firstIndex(where: { $0.proof.table == table.table.name }) else { continue }
+                let found = note(table, in: &left[place], at: standstill.cursor, request)
+                if !found.isEmpty { differing.append((table.table, found)) }
+            }
+            if let failure { throw failure }
+        } catch {
+            for lane in lanes { await lane.release() }
+            throw error
+        }
+        var cursor = standstill.cursor
+        for (table, found) in differing where request.repair != .none {
+            guard let place = left.firstIndex(where: { $0.proof.table == table.name }) else { continue }
+            let repaired = try await repair(found, of: table.name, planning: request.repair == .plan, after: cursor)
+            cursor = repaired.cursor
+            left[place].plan += repaired.plan
+            if request.repair == .apply { left[place].proof.repaired += found.reduce(0) { $0 + $1.count } }
+        }
+        try await save(&left, names)
+        return cursor
+    }
+
+    private func parts(
+        of left: inout [TableVerdict], at standstill: Standstill, _ request: VerifyRequest, holdMs: Int
+    ) async throws -> PartDispenser<ComparedRows> {
+        var dispenser = PartDispenser<ComparedRows>()
+        for place in left.indices.prefix(Self.tablesPerRound) {
+            guard let table = standstill.table(left[place].proof.table) else {
+                throw Self.isNotTaken(left[place].proof.table, settings.name)
+            }
+            let size = try await lane(0).read { try $0.size(of: table) }
+            var rows: Int? = min(settings.comparedRows / Int(Self.shrinking(forMs: holdMs)), request.rowsPerSecond ?? .max)
+            if try await !Comparison(lane: lane(0), targetEngine: connections.targetEngine).agreesOnOrder(of: table) { rows = nil }
+            if let wanted = rows, size.rows < Int64(wanted) * 3 / 2, left[place].proof.comparedThrough == nil { rows = nil }
+            dispenser.add(TablePart(table, after: left[place].proof.comparedThrough), rowsPerPart: rows)
+            meter.begin(table.name, rows: left[place].proof.rows, bytes: 0, expectedRows: max(size.rows, left[place].proof.rows))
+        }
+        return dispenser
+    }
+
+    /// Adds what a round has found to a table's verdict.
+    private func note(
+        _ reached: PartDispenser<ComparedRows>.Reached, in verdict: inout TableVerdict, at cursor: Cursor, _ request: VerifyRequest
+    ) -> [RowDifference] {
+        guard !reached.outcomes.isEmpty else { return [] }
+        let found = reached.outcomes.flatMap(\.differences)
+        verdict.proof.rows += reached.outcomes.reduce(0) { $0 + $1.rows }
+        for difference in found { verdict.counts[difference.kind, default: 0] += difference.count }
+        verdict.listed += found.prefix(request.listedMax - verdict.listed.count)
+        verdict.proof.differences += found.reduce(0) { $0 + $1.count }
+        if verdict.firstSnapshot.isEmpty { verdict.firstSnapshot = cursor.snapshot.description }
+        (verdict.proof.snapshot, verdict.proof.lastID) = (cursor.snapshot.description, cursor.lastID)
+        verdict.proof.positions += 1
+        verdict.proof.comparedThrough = reached.through
+        if reached.isDone {
+            // The target's clock says when, once it is saved.
+            verdict.proof.finishedAt = ""
+            meter.finish(reached.table.name)
+        }
+        return found
+    }
+
+    private func save(_ left: inout [TableVerdict], _ names: [TableName]) async throws {
+        for place in left.indices where names.contains(left[place].proof.table) && left[place].proof.positions > 0 {
+            let proof = left[place].proof
+            let ended = proof.finishedAt != nil
+            let saved = try await lane(0).load { target in
+                try target.save(proof, ended: ended)
+                return ended ? try target.proofs().first { $0.table == proof.table && $0.finishedAt != nil } : nil
+            }
+            if let saved { left[place].proof = saved }
+            if ended, left[place].isEqual { try await settle(proof.table) }
+        }
+    }
+
+    /// A table that is proven equal needs no copy for what passed capture unseen before.
+    private func settle(_ name: TableName) async throws {
+        guard var copy = copies[name], copy.state == .done, let capture = generations[name], capture > copy.capture else { return }
+        copy.capture = capture
+        let settled = copy
+        try await retrying(at: try await reload()) { cursor, target in try target.save(settled, at: cursor, changesStream: false) }
+        know(copy)
+    }
+
+    /// Both sides at one place, on as many lanes as can see it.
+    func standStillOnBothSides(_ names: [TableName], after start: Cursor) async throws -> (Standstill, [RowLane]) {
+        var cursor = start
+        while true {
+            let standstill = try await standStill(on: names, after: cursor)
+            let tables = names.compactMap { standstill.table($0) }
+            do {
+                let readersMax = try await lane(0).read { $0.readersMax }
+                var lanes: [RowLane] = []
+                for index in 0..<max(1, min(settings.jobs, readersMax)) {
+                    let held: Void? = try await catchingUp {
+                        if index > 0 { try await self.lane(index).read { try $0.join(standstill.position) } }
+                        try await self.lane(index).compare { try $0.hold(tables, at: standstill.cursor) }
+                    }
+                    // Another process may move on before the last lane has looked: then it goes with fewer.
+                    guard held != nil else { break }
+                    lanes.append(lane(index))
+                }
+                if !lanes.isEmpty { return (standstill, lanes) }
+            } catch {
+                await lane(0).release()
+                throw error
+            }
+            await lane(0).release()
+            cursor = try await reload()
+        }
+    }
+}
+
+/// Keeps a comparison below a number of rows a second.
+actor Pace {
+    private let rowsPerSecond: Int?
+    private let start = ContinuousClock.now
+    private var rows = Int64(0)
+
+    init(rowsPerSecond: Int?) { self.rowsPerSecond = rowsPerSecond }
+
+    func wait(after count: Int64) async {
+        rows += count
+        guard let rowsPerSecond else { return }
+        let due = start + .milliseconds(rows * 1000 / Int64(max(1, rowsPerSecond)))
+        try? await Task.sleep(until: due, clock: .continuous)
+    }
+}

@@ -1,0 +1,83 @@
+import Logging
+import TidemarkBlocking
+import TidemarkCore
+
+extension Pipeline {
+    /// Applies windows until there are no more, or up to a snapshot that somebody holds.
+    func applyBacklog(after start: Cursor, upTo end: Snapshot? = nil) async throws -> Cursor {
+        var cursor = start
+        let (taken, name, known) = (taken, settings.name, selection)
+        let (windows, tables, selection) = try await sourceThread.run { source in
+            guard let source else { throw CancellationError() }
+            let windows = try source.windows(after: start, taking: taken, upTo: end)
+            guard !windows.isEmpty else { return (windows, [CapturedTable](), known) }
+            // After the windows' end: setup may have widened the pipeline meanwhile.
+            return (windows, try source.capturedTables(), try source.selection(of: name))
+        }
+        self.selection = selection
+        if !windows.isEmpty { try await learnCopies(of: tables) }
+        let streamed = tables.filter { table in
+            selection.takes(table.name) && copies[table.name]?.isStreamed(keyed: !table.keyColumns.isEmpty) ?? true
+        }
+        let byCapture = Dictionary(uniqueKeysWithValues: streamed.map { ($0.capture, $0) })
+        // The next window is read while this one is applied and committed, one page of it at a time.
+        var ahead: PageSlots<ChangePage>?
+        for (place, window) in windows.enumerated() where !stopping || end != nil {
+            let pages = ahead ?? startReading(window, byCapture)
+            ahead = place + 1 < windows.count ? startReading(windows[place + 1], byCapture) : nil
+            do {
+                cursor = try await apply(window, pages, tables: byCapture, moving: cursor, order: .paged)
+            } catch let failure as TidemarkError where failure.retry == .staged {
+                log.debug("staging a window: \(failure.why)")
+                ahead?.abandon()
+                ahead = nil
+                cursor = try await apply(
+                    window, startReading(window, byCapture), tables: byCapture, moving: cursor, order: .staged)
+            } catch {
+                ahead?.abandon()
+                throw error
+            }
+            progress.windows += 1
+            progress.cursor = cursor
+            confirmBeside(cursor)
+        }
+        ahead?.abandon()
+        return cursor
+    }
+
+    private func startReading(_ window: Window, _ tables: [Int32: CapturedTable]) -> PageSlots<ChangePage> {
+        let slots = PageSlots<ChangePage>()
+        let captures = tables.keys.sorted()
+        sourceThread.submit { source in
+            do {
+                try source?.read(window, captures: captures) { page in
+                    guard slots.offer(page) else { throw Abandoned() }
+                }
+                slots.finish(.success(()))
+            } catch {
+                // Where the applying side has failed, nobody reads this: what it says is what counts.
+                slots.finish(.failure(error))
+            }
+        }
+        return slots
+    }
+
+    private func apply(
+        _ window: Window, _ pages: PageSlots<ChangePage>, tables: [Int32: CapturedTable], moving cursor: Cursor,
+        order: ApplyOrder
+    ) async throws -> Cursor {
+        let (moved, changes) = try await targetThread.run { target in
+            defer { pages.abandon() }
+            guard let target else { throw CancellationError() }
+            var changes = 0
+            let moved = try target.apply(window, tables: tables, moving: cursor, order: order) {
+                let page = try pages.next()
+                changes += page?.changes.count ?? 0
+                return page
+            }
+            return (moved, changes)
+        }
+        progress.changes += changes
+        return moved
+    }
+}

@@ -1,0 +1,54 @@
+import TidemarkCore
+
+/// The pipeline's row of `tidemark.cursor`.
+struct CursorRow {
+    let session: PostgresSession
+    let pipeline: String
+
+    /// What `parsed` reads.
+    static let columns = "source, snapshot, witness, last_id, epoch, revision"
+
+    func read() throws -> Cursor {
+        try parsed(try session.query("select \(Self.columns) from tidemark.cursor where pipeline = $1", [.text(pipeline)]))
+    }
+
+    /// Moves the cursor by compare-and-set, in the caller's transaction.
+    func move(_ cursor: Cursor, to moved: Cursor, by prepared: PreparedStatements) throws {
+        let rows = try prepared.query(
+            """
+            update tidemark.cursor set snapshot = $2, witness = $3, applied_at = now(), revision = $4
+            where pipeline = $1 and snapshot = $5 and witness = $6 and epoch = $7 and revision = $8
+            """,
+            [
+                .text(pipeline), .text(moved.snapshot.description), .text(moved.witness), .text(String(moved.revision)),
+                .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.epoch)),
+                .text(String(cursor.revision)),
+            ])
+        guard rows.affected == 1 else { throw try elsewhere(than: cursor) }
+    }
+
+    /// Holds the cursor until the caller's transaction ends, if it is where the caller knows it to be.
+    func hold(_ cursor: Cursor) throws {
+        let rows = try session.query("select \(Self.columns) from tidemark.cursor where pipeline = $1 for share", [.text(pipeline)])
+        guard rows.count == 1, try parsed(rows).isAt(cursor) else { throw try elsewhere(than: cursor) }
+    }
+
+    func parsed(_ rows: PostgresRows) throws -> Cursor {
+        guard rows.count == 1 else { throw TargetFault.notSetUp(pipeline, why: "the target holds no cursor for it") }
+        guard let snapshot = Snapshot(rows[0, 1] ?? ""), let lastID = Int64(rows[0, 3] ?? ""), let epoch = Int64(rows[0, 4] ?? ""),
+            let revision = Int64(rows[0, 5] ?? "")
+        else {
+            throw TidemarkError(
+                "the cursor cannot be read", pipeline: pipeline, why: "its snapshot is “\(rows[0, 1] ?? "")”",
+                remedy: "The row of tidemark.cursor was altered by hand: restore it, or set the pipeline up again.")
+        }
+        return Cursor(
+            source: rows[0, 0] ?? "", snapshot: snapshot, witness: rows[0, 2] ?? "", lastID: lastID, epoch: epoch,
+            revision: revision)
+    }
+
+    private func elsewhere(than cursor: Cursor) throws -> TidemarkError {
+        let rows = try session.query("select \(Self.columns) from tidemark.cursor where pipeline = $1", [.text(pipeline)])
+        return cursor.isElsewhere(than: rows.count == 1 ? try parsed(rows) : nil, pipeline: pipeline)
+    }
+}

@@ -1,0 +1,194 @@
+package import TidemarkCore
+
+/// Reads the rows of a source's tables at one position. Confined to one thread.
+package final class PostgresRowSource: RowSource {
+    private let session: PostgresSession
+    private let rows: HeldRows
+
+    package let engine = RowTransport.engine
+    /// An exported snapshot is for any number of connections.
+    package let readersMax = Int.max
+    /// A held snapshot delays vacuum, and the lock that goes with it anyone who alters a table.
+    package let holdMaxMs = 4_000
+
+    package init(_ url: String) throws {
+        session = try reporting("the source cannot be reached") { try PostgresSession(url) }
+        rows = HeldRows(session: session)
+    }
+
+    package func hold(_ tables: [TableName]) throws -> HeldPosition {
+        try reporting("the source cannot be held still") {
+            try rows.begin("read only", locking: tables)
+            let held = try session.query("select pg_current_snapshot(), pg_export_snapshot()")
+            return HeldPosition(
+                snapshot: .transactions(try TransactionSnapshot.parsed(held[0, 0])), share: held[0, 1],
+                tables: try CaptureRegistry.tables(in: session))
+        }
+    }
+
+    package func join(_ position: HeldPosition) throws {
+        try reporting("a position of the source cannot be shared") {
+            rows.release()
+            try session.run("begin isolation level repeatable read read only")
+            try session.run("set transaction snapshot \(PostgresIdentifier.literal(position.share ?? ""))")
+            // Who waits to alter a table waits for the connection that holds the position: it must not wait for him.
+            try session.run("set local lock_timeout = '\(TableLocks.timeoutMs)ms'")
+        }
+    }
+
+    package func release() { rows.release() }
+
+    package func isInTheWay() throws -> Bool {
+        try reporting("the source's locks cannot be read") { try rows.isInTheWay() }
+    }
+
+    package func keyOrder(of table: CapturedTable) throws -> [String] {
+        try reporting("a table cannot be read") { try rows.relation(table).keyOrder }
+    }
+
+    package func size(of table: CapturedTable) throws -> TableSize {
+        try reporting("a table cannot be measured") {
+            let found = try session.query(
+                """
+                select sum(greatest(c.reltuples, 0))::bigint, sum(pg_table_size(c.oid))::bigint, bool_or(c.reltuples < 0)
+                from (select $1::oid as oid union select relid from pg_partition_tree($1::oid::regclass)) p
+                join pg_class c on c.oid = p.oid and c.relkind = 'r'
+                """, [.text(try rows.relation(table).oid)])
+            let bytes = Int64(found[0, 1] ?? "") ?? 0
+            let known = found[0, 2] == "t" ? nil : Int64(found[0, 0] ?? "")
+            // Never analyzed: by a usual width of rows.
+            return TableSize(rows: known ?? bytes / 100, bytes: bytes)
+        }
+    }
+
+    package func key(in part: TablePart, afterRows count: Int) throws -> String? {
+        try reading(part) { relation, condition in
+            guard !relation.keyOrder.isEmpty else { return nil }
+            let order = relation.keys.map { "t.\($0.quoted)" }.joined(separator: ", ")
+            let found = try session.query(
+                """
+                select \(relation.identity()) from (select \(order) from \(condition.from) order by \(order) offset $1 limit 2) t
+                order by \(order)
+                """, [.text(String(count - 1))])
+            return found.count == 2 ? found[0, 0] : nil
+        }
+    }
+
+    package func check(condition: String, of table: CapturedTable) throws {
+        let fault = { (why: String) in
+            TidemarkError(
+                "the condition cannot be used", table: table.name, why: why,
+                remedy: "--where takes what may stand behind WHERE in a query of the source, such as: id > 100 and region = 'north'")
+        }
+        do {
+            // Also without parentheses, so that none of the condition's own can close ours; and by a way of asking that
+            // takes one statement only, so that nothing hides behind it.
+            let relation = try rows.relation(table)
+            for text in [condition, "(\(condition)\n)"] {
+                try session.query("explain select 1 from \(relation.from) as t where \(text)\n")
+            }
+        } catch let failure as PostgresFailure {
+            guard !failure.isConnectionLost else { throw failure.reported("the condition cannot be checked") }
+            throw fault("the source says: \(failure.message)")
+        }
+    }
+
+    package func read(_ part: TablePart, as form: RowForm, _ receive: (RowPage) throws -> Void) throws {
+        try reading(part) { relation, condition in
+            switch form {
+            case .native(let columns):
+                let list = columns.map { "t.\(PostgresIdentifier.quoted($0))" }.joined(separator: ", ")
+                try readNative("select \(list) from \(condition.from)", receive)
+            case .changes:
+                try readChanges(try query(of: part, relation, condition), receive)
+            }
+        }
+    }
+
+    package func digests(of part: TablePart, buckets: Int) throws -> [Int: RowDigest] {
+        try reading(part) { _, _ in try rows.digests(of: part, buckets: buckets) }
+    }
+
+    package func list(_ part: TablePart, buckets: Int, chosen: Set<Int>, _ receive: (RowFingerprint) throws -> Void) throws {
+        try reading(part) { _, _ in try rows.list(part, buckets: buckets, chosen: chosen, receive) }
+    }
+
+    package func columnHashes(of table: CapturedTable, keys: [String]) throws -> [String: [Int64]] {
+        try reading(TablePart(table)) { _, _ in try rows.columnHashes(of: table, keys: keys) }
+    }
+
+    private func reading<Result>(
+        _ part: TablePart, _ body: (RowRelation, PartCondition) throws -> Result
+    ) throws -> Result {
+        do {
+            let relation = try rows.relation(part.table)
+            let condition = PartCondition(part, of: relation)
+            try condition.bind(in: session)
+            return try body(relation, condition)
+        } catch let failure as PostgresFailure {
+            var reported = failure.reported("rows of the source cannot be read")
+            reported.table = part.table.name
+            throw reported
+        }
+    }
+
+    /// Rows as capture would log them, in the columns that `ChangeDecoder` reads; numbered, since a change's place
+    /// among the others goes by its id.
+    private func query(of part: TablePart, _ relation: RowRelation, _ condition: PartCondition) throws -> String {
+        let written = try session.query(
+            "select tidemark.row_image($1::oid::regclass), tidemark.row_key($1::oid::regclass, 't'), tidemark.row_key($1::oid::regclass, 'x')",
+            [.text(relation.oid)])
+        let (image, key) = (written[0, 0] ?? "null", written[0, 1] ?? "null")
+        let capture = part.table.capture
+        guard part.keys != nil else {
+            let operation = relation.keys.isEmpty ? "I" : "U"
+            return """
+                select row_number() over (), \(capture)::int, case when r.image is null then 'L' else '\(operation)' end::"char", r.key, r.image
+                from (select (\(key))::text as key, \(image) as image from \(condition.from) offset 0) r
+                """
+        }
+        return """
+            select row_number() over (), \(capture)::int, case when r.gone then 'D' when r.image is null then 'L' else 'U' end::"char", r.key, r.image
+            from (select t.ctid is null as gone, case when t.ctid is null then \(written[0, 2] ?? "null") else \(key) end as key,
+                         case when t.ctid is not null then \(image) end as image
+                  from \(condition.fromEachKey) offset 0) r
+            """
+    }
+
+    private func readChanges(_ query: String, _ receive: (RowPage) throws -> Void) throws {
+        var page = ChangePage()
+        var decoder = ChangeDecoder()
+        try session.copyOut(query) { buffer in
+            try decoder.decode(buffer, into: &page)
+            if page.changes.count >= RowTransport.pageRowsMax || page.bytes.count >= RowTransport.pageBytesMax {
+                try receive(.changes(page))
+                page = ChangePage()
+            }
+        }
+        if !page.changes.isEmpty { try receive(.changes(page)) }
+    }
+
+    private func readNative(_ query: String, _ receive: (RowPage) throws -> Void) throws {
+        var page = NativeRows()
+        page.bytes.reserveCapacity(RowTransport.nativeBytesMax + 4096)
+        try session.copyOut(query, as: .text) { buffer in
+            page.bytes.append(contentsOf: buffer)
+            page.count += 1
+            if page.bytes.count >= RowTransport.nativeBytesMax {
+                try receive(.native(page))
+                page = NativeRows()
+                page.bytes.reserveCapacity(RowTransport.nativeBytesMax + 4096)
+            }
+        }
+        if page.count > 0 { try receive(.native(page)) }
+    }
+}
+
+/// How rows of PostgreSQL travel.
+enum RowTransport {
+    static let engine = "PostgreSQL"
+    static let pageRowsMax = 16_384
+    static let pageBytesMax = 4 << 20
+    /// Small, so that the server at the other end begins early; they are only handed on.
+    static let nativeBytesMax = 256 << 10
+}

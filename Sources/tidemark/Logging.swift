@@ -1,0 +1,24 @@
+import Foundation
+import Logging
+import TidemarkPipeline
+
+enum Logging {
+    /// Lines on stderr, where people and journals expect them.
+    static func toStandardError() -> Logger { Logger(label: "tidemark") { StreamLogHandler.standardError(label: $0) } }
+
+    /// For a command that draws on the terminal: only what a person has to know would break into that.
+    static func besideBars() -> Logger {
+        var log = toStandardError()
+        if ProgressDisplay.hasTerminal { log.logLevel = .warning }
+        return log
+    }
+}
+
+/// Lets SIGTERM and SIGINT stop pipelines while they work.
+func stoppable<T>(_ pipelines: [Pipeline], _ body: () async throws -> T) async throws -> T {
+    // A log reader that goes away must not take the process along.
+    signal(SIGPIPE, SIG_IGN)
+    let signals = StopSignals { pipelines.forEach { $0.stop() } }
+    defer { signals.cancel() }
+    return try await body()
+}
