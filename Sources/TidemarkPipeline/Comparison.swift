@@ -10,14 +10,15 @@ package struct ComparedRows: Sendable {
 /// Compares a part of a table on both sides of a lane, each held at the same place.
 struct Comparison {
     let lane: RowLane
-    let targetEngine: String
+    /// Are source and target of one engine, so that both hash a row alike?
+    let isOneEngine: Bool
     /// Rows whose fingerprints are held in memory at a time.
     private static let listedMax: Int64 = 50_000
     private static let buckets = 1024
     private static let keysPerLook = 500
 
     func compare(_ part: TablePart) async throws -> ComparedRows {
-        guard try await lane.read({ $0.engine }) == targetEngine else { return try await compareImages(part) }
+        guard isOneEngine else { return try await compareImages(part) }
         async let sourceDigests = lane.read { try $0.digests(of: part, buckets: Self.buckets) }
         async let targetDigests = lane.compare { try $0.digests(of: part, buckets: Self.buckets) }
         let (source, target) = try await (sourceDigests, targetDigests)
@@ -45,16 +46,8 @@ struct Comparison {
     }
 
     private func differences(_ part: TablePart, in chosen: Set<Int>) async throws -> [RowDifference] {
-        async let sourceRows = lane.read { source in
-            var rows: [String: [Int64: Int64]] = [:]
-            try source.list(part, buckets: Self.buckets, chosen: chosen) { rows[$0.key, default: [:]][$0.hash, default: 0] += 1 }
-            return rows
-        }
-        async let targetRows = lane.compare { target in
-            var rows: [String: [Int64: Int64]] = [:]
-            try target.list(part, buckets: Self.buckets, chosen: chosen) { rows[$0.key, default: [:]][$0.hash, default: 0] += 1 }
-            return rows
-        }
+        async let sourceRows = lane.read { try Self.hashes(of: part, in: chosen, read: $0) }
+        async let targetRows = lane.compare { try Self.hashes(of: part, in: chosen, read: $0) }
         let (source, target) = try await (sourceRows, targetRows)
         var found: [RowDifference] = []
         for key in Set(source.keys).union(target.keys).sorted() {
@@ -68,6 +61,15 @@ struct Comparison {
             }
         }
         return try await namingColumns(found, of: part.table)
+    }
+
+    /// How often each key stands there with each hash of a row.
+    private static func hashes(
+        of part: TablePart, in chosen: Set<Int>, read side: some RowReading
+    ) throws -> [String: [Int64: Int64]] {
+        var rows: [String: [Int64: Int64]] = [:]
+        try side.list(part, buckets: buckets, chosen: chosen) { rows[$0.key, default: [:]][$0.hash, default: 0] += 1 }
+        return rows
     }
 
     private func namingColumns(_ found: [RowDifference], of table: CapturedTable) async throws -> [RowDifference] {

@@ -35,10 +35,3 @@ package final class CopyMeter: Sendable {
 
     func finish(_ table: TableName) { tables.withLock { $0[table]?.isDone = true } }
 }
-
-/// Says to threads that move rows that they should stop.
-final class StopFlag: Sendable {
-    private let raised = Atomic<Bool>(false)
-    var isRaised: Bool { raised.load(ordering: .relaxed) }
-    func raise() { raised.store(true, ordering: .relaxed) }
-}

@@ -3,9 +3,6 @@ import TidemarkBlocking
 import TidemarkCore
 
 extension Pipeline {
-    /// As many locks as one round takes.
-    private static let tablesPerRound = 64
-
     /// Copies for a few seconds: everything read in a round is from one position, at which the cursor
     /// stands until the round is over. Then the stream goes on, and the next round is at the next position.
     ///
@@ -13,18 +10,12 @@ extension Pipeline {
     func copyRound(after start: Cursor) async throws -> Cursor {
         guard copiesLeft.contains(where: { $0.state != .done }) else { return try await finishCopies(copiesLeft, at: start) }
         let names = copiesLeft.filter { $0.state != .done }.prefix(Self.tablesPerRound).map(\.table)
-        let standstill = try await standStill(on: Array(names), after: start)
-        do {
+        let cursor = try await atStandstill(on: Array(names), after: start) { standstill in
             // Another process may have copied some of them meanwhile.
-            let left = copiesLeft.filter { $0.state != .done && names.contains($0.table) }
-            let cursor = try await copy(left, at: standstill)
-            await lane(0).release()
-            progress.cursor = cursor
-            return cursor
-        } catch {
-            await lane(0).release()
-            throw error
+            try await self.copy(self.copiesLeft.filter { $0.state != .done && names.contains($0.table) }, at: standstill)
         }
+        progress.cursor = cursor
+        return cursor
     }
 
     private func copy(_ left: [TableCopy], at standstill: Standstill) async throws -> Cursor {
@@ -92,7 +83,6 @@ extension Pipeline {
         }, noting: { reached, lane in
             try await self.save(reached, since: before, through: lane, at: fixed)
         })
-        for lane in lanes.dropFirst() { await lane.release() }
         if let failure { throw failure }
         return cursor
     }
@@ -125,12 +115,15 @@ extension Pipeline {
         return (0..<count).map { lane($0) }
     }
 
+    /// Is a table, or what is left of it, so small that it is not worth looking for an end within it?
+    static func fitsOnePart(_ size: TableSize, of rowsPerPart: Int64) -> Bool { size.rows < rowsPerPart * 3 / 2 }
+
     /// Nil for a table that is taken at once.
     func rowsPerPart(of size: TableSize, holdMaxMs: Int) -> Int? {
         let perRow = max(1, size.bytes / max(1, size.rows))
         let bytes = settings.partBytes / Self.shrinking(forMs: holdMaxMs)
         let rows = min(settings.partRows.upperBound, max(settings.partRows.lowerBound, bytes / perRow))
-        return size.rows < rows * 3 / 2 ? nil : Int(rows)
+        return Self.fitsOnePart(size, of: rows) ? nil : Int(rows)
     }
 
     /// Moves the rows of a part: in the engine's own form where both sides speak it and nothing is in the
@@ -138,7 +131,7 @@ extension Pipeline {
     func load(
         _ part: TablePart, through lane: RowLane, at cursor: Cursor, saving copy: TableCopy?, asChanges: Bool = false
     ) async throws -> LoadedRows {
-        let engine = try await lane.read { $0.engine }
+        let engine = connections.sourceEngine
         let form = asChanges ? .changes : try await lane.load { try $0.form(of: part.table, from: engine) }
         do {
             return try await load(part, as: form, order: .paged, through: lane, at: cursor, saving: copy)

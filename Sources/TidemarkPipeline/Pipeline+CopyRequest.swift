@@ -24,26 +24,25 @@ package struct CopyRequest: Sendable {
 extension Pipeline {
     /// Copies tables, or some of their rows, anew, beside the worker if there is one.
     package func copy(_ request: CopyRequest) async throws -> [TableCopy] {
-        do {
-            var cursor = try await connect(takingOver: false)
-            let names = request.tables ?? copiesLeft.map(\.table)
-            if let unknown = names.first(where: { generations[$0] == nil }) { throw Self.isNotTaken(unknown, settings.name) }
+        try await naming {
+            var cursor = try await self.connect(takingOver: false)
+            let names = request.tables ?? self.copiesLeft.map(\.table)
+            if let unknown = names.first(where: { self.generations[$0] == nil }) {
+                throw Self.isNotTaken(unknown, self.settings.name)
+            }
             if request.isPartial {
-                for name in names { cursor = try await copyPart(of: name, request, after: cursor) }
+                for name in names { cursor = try await self.copyPart(of: name, request, after: cursor) }
                 return []
             }
-            cursor = try await expectAnew(names, request, at: cursor)
-            ownCopies.formUnion(names.filter { copies[$0]?.isLeft ?? false })
-            while names.contains(where: { copies[$0]?.isLeft ?? false }) {
-                guard !stopping else { throw Self.wasStopped(at: cursor) }
+            cursor = try await self.expectAnew(names, request, at: cursor)
+            let isLeft = { (name: TableName) in self.copies[name]?.isLeft ?? false }
+            self.ownCopies.formUnion(names.filter(isLeft))
+            while names.contains(where: isLeft) {
+                guard !self.stopping else { throw Self.wasStopped(at: cursor) }
                 let known = cursor
-                let reached = try await catchingUp { try await self.copyRound(after: known) }
-                if let reached { cursor = reached } else { cursor = try await reload() }
+                cursor = try await self.advancing(from: known) { try await self.copyRound(after: known) }
             }
-            return names.compactMap { copies[$0] }
-        } catch var failure as TidemarkError {
-            failure.pipeline = failure.pipeline ?? settings.name
-            throw failure
+            return names.compactMap { self.copies[$0] }
         }
     }
 
@@ -66,8 +65,7 @@ extension Pipeline {
             guard request.existing != .merge || !keyless.contains(copy.table) else {
                 throw Self.cannotMerge(copy.table, settings.name)
             }
-            let anew = TableCopy(
-                copy.table, request.existing, statementsAfter: copy.statementsAfter, statementsLast: copy.statementsLast)
+            let anew = copy.anew(request.existing)
             try await retrying(at: start) { cursor, target in try target.save(anew, at: cursor, changesStream: true) }
         }
         return try await reload()
@@ -81,41 +79,44 @@ extension Pipeline {
                 "some rows of a table cannot be copied", pipeline: settings.name, table: name, why: "its copy is not complete",
                 remedy: "Let tidemark run … or tidemark copy … finish it first.")
         }
+        meter.begin(name, rows: 0, bytes: 0, expectedRows: 0)
         var (cursor, after, isDone, rows) = (start, request.after, false, Int64(0))
         while !isDone {
             guard !stopping else { throw Self.wasStopped(at: cursor) }
-            let standstill = try await standStill(on: [name], after: cursor)
-            do {
-                guard let table = standstill.table(name) else { throw Self.isNotTaken(name, settings.name) }
-                var part = TablePart(table, after: after, through: request.through)
-                part.condition = request.condition
-                let all = part
-                let (size, holdMaxMs) = try await lane(0).read { source in
-                    if let condition = all.condition { try source.check(condition: condition, of: table) }
-                    return (try source.size(of: table), source.holdMaxMs)
-                }
-                if after == request.after { meter.begin(name, rows: 0, bytes: 0, expectedRows: 0) }
-                var dispenser = PartDispenser<LoadedRows>()
-                dispenser.add(all, rowsPerPart: rowsPerPart(of: size, holdMaxMs: holdMaxMs))
-                let (reached, failure) = await work(on: dispenser, lanes: [lane(0)], forMs: holdMaxMs) { part, lane, _ in
-                    try await self.load(part, through: lane, at: standstill.cursor, saving: nil, asChanges: true)
-                }
-                await lane(0).release()
-                cursor = standstill.cursor
-                for table in reached {
-                    rows += table.outcomes.reduce(0) { $0 + $1.rows }
-                    (after, isDone) = (table.through, table.isDone)
-                }
-                if let failure { try await catchingUp { throw failure } }
-                if failure != nil { cursor = try await reload() }
-            } catch {
-                await lane(0).release()
-                throw error
+            let begun = after
+            let (place, reached, failure) = try await atStandstill(on: [name], after: cursor) { standstill in
+                let (reached, failure) = try await self.copyRows(of: name, after: begun, request, at: standstill)
+                return (standstill.cursor, reached, failure)
+            }
+            for table in reached {
+                rows += table.outcomes.reduce(0) { $0 + $1.rows }
+                (after, isDone) = (table.through, table.isDone)
+            }
+            cursor = try await advancing(from: place) {
+                if let failure { throw failure }
+                return place
             }
         }
         meter.finish(name)
         log.info("copied \(rows) rows of table \(name)")
         return cursor
+    }
+
+    private func copyRows(
+        of name: TableName, after: String?, _ request: CopyRequest, at standstill: Standstill
+    ) async throws -> (reached: [PartDispenser<LoadedRows>.Reached], failure: (any Error)?) {
+        guard let table = standstill.table(name) else { throw Self.isNotTaken(name, settings.name) }
+        var part = TablePart(table, after: after, through: request.through)
+        part.condition = request.condition
+        let (size, holdMaxMs) = try await lane(0).read { source in
+            if let condition = request.condition { try source.check(condition: condition, of: table) }
+            return (try source.size(of: table), source.holdMaxMs)
+        }
+        var dispenser = PartDispenser<LoadedRows>()
+        dispenser.add(part, rowsPerPart: rowsPerPart(of: size, holdMaxMs: holdMaxMs))
+        return await work(on: dispenser, lanes: [lane(0)], forMs: holdMaxMs) { part, lane, _ in
+            try await self.load(part, through: lane, at: standstill.cursor, saving: nil, asChanges: true)
+        }
     }
 
     static func cannotMerge(_ table: TableName, _ pipeline: String) -> TidemarkError {

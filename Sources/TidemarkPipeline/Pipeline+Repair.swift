@@ -1,4 +1,3 @@
-import Logging
 import TidemarkCore
 
 extension Pipeline {
@@ -13,42 +12,61 @@ extension Pipeline {
         var (left, rowsPerRepair) = (differences[...], Self.rowsPerRepairMin)
         while !left.isEmpty {
             let some = Array(left.prefix(rowsPerRepair))
-            let standstill: Standstill
-            var lanes: [RowLane] = []
             let isKeyless = keyless.contains(name)
-            if isKeyless { (standstill, lanes) = try await standStillOnBothSides([name], after: cursor) }
-            else { standstill = try await standStill(on: [name], after: cursor) }
             do {
-                guard let table = standstill.table(name) else { throw Self.isNotTaken(name, settings.name) }
-                let wanted: [RowDifference] = isKeyless ? try await Comparison(lane: lane(0), targetEngine: connections.targetEngine)
-                    .compare(TablePart(table)).differences : some
-                // There are targets in which a reader keeps everybody from committing.
-                for lane in lanes { await lane.releaseTarget() }
-                let changes = isKeyless ? try wholeRows(wanted, of: table) : try await rows(wanted, of: table)
-                if planning {
-                    plan += try await lane(0).load { try $0.statements(for: changes, of: table) }
-                }
-                let done: Void? = planning ? () : try await catchingUp {
-                    try await self.lane(0).load { try $0.repair(wanted, of: table, with: changes, at: standstill.cursor) }
-                }
-                await release(lanes)
-                cursor = standstill.cursor
-                if done != nil { left = isKeyless ? [] : left.dropFirst(some.count) } else { cursor = try await reload() }
-            } catch {
-                await release(lanes)
+                let step = isKeyless
+                    ? try await atStandstillOnBothSides(on: [name], after: cursor) { standstill, _ in
+                        try await self.repairWholeRows(of: name, planning: planning, at: standstill)
+                    }
+                    : try await atStandstill(on: [name], after: cursor) { standstill in
+                        let table = try self.table(name, at: standstill)
+                        return try await self.write(
+                            some, try await self.rows(some, of: table), to: table, planning: planning, at: standstill.cursor)
+                    }
+                plan += step.plan
+                cursor = step.isDone ? step.cursor : try await reload()
+                if step.isDone { left = isKeyless ? [] : left.dropFirst(some.count) }
+            } catch let failure as TidemarkError
+                where (failure.retry == .never || failure.retry == .staged) && some.count < left.count && !isKeyless {
                 // A unique value may be with a row that a later repair would take it from: then with that one.
-                guard let failure = error as? TidemarkError, failure.retry == .never || failure.retry == .staged,
-                    some.count < left.count, !isKeyless
-                else { throw error }
                 rowsPerRepair *= 4
             }
         }
         return (cursor, plan)
     }
 
-    private func release(_ lanes: [RowLane]) async {
-        await lane(0).release()
-        for lane in lanes { await lane.release() }
+    private struct RepairStep {
+        var cursor: Cursor
+        var plan: [String] = []
+        /// False where another process moved the cursor.
+        var isDone = true
+    }
+
+    private func table(_ name: TableName, at standstill: Standstill) throws -> CapturedTable {
+        guard let table = standstill.table(name) else { throw Self.isNotTaken(name, settings.name) }
+        return table
+    }
+
+    /// Which whole rows are missing or too many is found at the very place at which they are repaired.
+    private func repairWholeRows(of name: TableName, planning: Bool, at standstill: Standstill) async throws -> RepairStep {
+        let table = try table(name, at: standstill)
+        let found = try await Comparison(lane: lane(0), isOneEngine: connections.sourceEngineIsTargets)
+            .compare(TablePart(table)).differences
+        // There are targets in which a reader keeps everybody from committing.
+        for lane in lanes { await lane.releaseTarget() }
+        return try await write(found, try wholeRows(found, of: table), to: table, planning: planning, at: standstill.cursor)
+    }
+
+    private func write(
+        _ differences: [RowDifference], _ changes: ChangePage, to table: CapturedTable, planning: Bool, at cursor: Cursor
+    ) async throws -> RepairStep {
+        guard !planning else {
+            return RepairStep(cursor: cursor, plan: try await lane(0).load { try $0.statements(for: changes, of: table) })
+        }
+        let done: Void? = try await catchingUp {
+            try await self.lane(0).load { try $0.repair(differences, of: table, with: changes, at: cursor) }
+        }
+        return RepairStep(cursor: cursor, isDone: done != nil)
     }
 
     /// The source's rows with these keys as changes; a row that it has not is a delete.

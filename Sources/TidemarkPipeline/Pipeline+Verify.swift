@@ -74,15 +74,6 @@ extension Pipeline {
         }
     }
 
-    private func naming<T>(_ body: () async throws -> T) async throws -> T {
-        do {
-            return try await body()
-        } catch var failure as TidemarkError {
-            failure.pipeline = failure.pipeline ?? settings.name
-            throw failure
-        }
-    }
-
     /// The tables to look at, each with what an interrupted look has found.
     private func verdicts(for request: VerifyRequest) async throws -> [TableVerdict] {
         let names = request.tables ?? copies.values.filter { $0.state == .done }.map(\.table).sorted()
@@ -144,66 +135,64 @@ extension Pipeline {
     private static let failuresMax = 10
     /// A comparison holds a snapshot for longer than a copy does: the stream goes on meanwhile.
     private static let holdFactor = 15
-    private static let tablesPerRound = 64
 
     /// Compares as much as one position is held for.
     private func verifyRound(_ left: inout [TableVerdict], _ request: VerifyRequest, after start: Cursor) async throws -> Cursor {
         let names = left.prefix(Self.tablesPerRound).map(\.proof.table)
         if request.repair != .none { trust(names) }
-        let (standstill, lanes) = try await standStillOnBothSides(names, after: start)
-        var differing: [(table: CapturedTable, found: [RowDifference])] = []
-        do {
-            let holdMs = try await lane(0).read { $0.holdMaxMs }
-            let dispenser = try await parts(of: &left, at: standstill, request, holdMs: holdMs)
-            let pace = Pace(rowsPerSecond: request.rowsPerSecond)
-            let (engine, repairs, meter) = (connections.targetEngine, request.repair != .none, meter)
-            let (reached, failure) = await work(
-                on: dispenser, lanes: lanes, forMs: holdMs < 1000 ? holdMs : holdMs * Self.holdFactor
-            ) { part, lane, round in
-                let compared = try await Comparison(lane: lane, targetEngine: engine).compare(part)
-                meter.add(part.table.name, rows: compared.rows, bytes: 0)
-                // What is found is repaired before more is: neither piles up.
-                if repairs, !compared.differences.isEmpty { await round.close() }
-                await pace.wait(after: compared.rows)
-                return compared
-            }
-            for lane in lanes { await lane.release() }
-            for table in reached {
-                guard let place = left.firstIndex(where: { $0.proof.table == table.table.name }) else { continue }
-                let found = note(table, in: &left[place], at: standstill.cursor, request)
-                if !found.isEmpty { differing.append((table.table, found)) }
-            }
-            if let failure { throw failure }
-        } catch {
-            for lane in lanes { await lane.release() }
-            throw error
+        let verdicts = left
+        let (place, reached, failure) = try await atStandstillOnBothSides(on: names, after: start) { standstill, lanes in
+            let (reached, failure) = try await self.compare(verdicts, request, at: standstill, on: lanes)
+            return (standstill.cursor, reached, failure)
         }
-        var cursor = standstill.cursor
-        for (table, found) in differing where request.repair != .none {
-            guard let place = left.firstIndex(where: { $0.proof.table == table.name }) else { continue }
-            let repaired = try await repair(found, of: table.name, planning: request.repair == .plan, after: cursor)
+        var cursor = place
+        for table in reached {
+            guard let index = left.firstIndex(where: { $0.proof.table == table.table.name }) else { continue }
+            let found = note(table, in: &left[index], at: place, request)
+            guard !found.isEmpty, request.repair != .none else { continue }
+            let repaired = try await repair(found, of: table.table.name, planning: request.repair == .plan, after: cursor)
             cursor = repaired.cursor
-            left[place].plan += repaired.plan
-            if request.repair == .apply { left[place].proof.repaired += found.reduce(0) { $0 + $1.count } }
+            left[index].plan += repaired.plan
+            if request.repair == .apply { left[index].proof.repaired += found.reduce(0) { $0 + $1.count } }
         }
         try await save(&left, names)
+        // What was compared before something failed is compared, and repaired.
+        if let failure { throw failure }
         return cursor
     }
 
+    private func compare(
+        _ verdicts: [TableVerdict], _ request: VerifyRequest, at standstill: Standstill, on lanes: [RowLane]
+    ) async throws -> (reached: [PartDispenser<ComparedRows>.Reached], failure: (any Error)?) {
+        let holdMs = try await lane(0).read { $0.holdMaxMs }
+        let dispenser = try await parts(of: verdicts, at: standstill, request, holdMs: holdMs)
+        let pace = Pace(rowsPerSecond: request.rowsPerSecond)
+        let (isOneEngine, repairs, meter) = (connections.sourceEngineIsTargets, request.repair != .none, meter)
+        return await work(
+            on: dispenser, lanes: lanes, forMs: holdMs < 1000 ? holdMs : holdMs * Self.holdFactor
+        ) { part, lane, round in
+            let compared = try await Comparison(lane: lane, isOneEngine: isOneEngine).compare(part)
+            meter.add(part.table.name, rows: compared.rows, bytes: 0)
+            // What is found is repaired before more is: neither piles up.
+            if repairs, !compared.differences.isEmpty { await round.close() }
+            await pace.wait(after: compared.rows)
+            return compared
+        }
+    }
+
     private func parts(
-        of left: inout [TableVerdict], at standstill: Standstill, _ request: VerifyRequest, holdMs: Int
+        of verdicts: [TableVerdict], at standstill: Standstill, _ request: VerifyRequest, holdMs: Int
     ) async throws -> PartDispenser<ComparedRows> {
         var dispenser = PartDispenser<ComparedRows>()
-        for place in left.indices.prefix(Self.tablesPerRound) {
-            guard let table = standstill.table(left[place].proof.table) else {
-                throw Self.isNotTaken(left[place].proof.table, settings.name)
-            }
+        let comparison = Comparison(lane: lane(0), isOneEngine: connections.sourceEngineIsTargets)
+        for proof in verdicts.prefix(Self.tablesPerRound).map(\.proof) {
+            guard let table = standstill.table(proof.table) else { throw Self.isNotTaken(proof.table, settings.name) }
             let size = try await lane(0).read { try $0.size(of: table) }
             var rows: Int? = min(settings.comparedRows / Int(Self.shrinking(forMs: holdMs)), request.rowsPerSecond ?? .max)
-            if try await !Comparison(lane: lane(0), targetEngine: connections.targetEngine).agreesOnOrder(of: table) { rows = nil }
-            if let wanted = rows, size.rows < Int64(wanted) * 3 / 2, left[place].proof.comparedThrough == nil { rows = nil }
-            dispenser.add(TablePart(table, after: left[place].proof.comparedThrough), rowsPerPart: rows)
-            meter.begin(table.name, rows: left[place].proof.rows, bytes: 0, expectedRows: max(size.rows, left[place].proof.rows))
+            if try await !comparison.agreesOnOrder(of: table) { rows = nil }
+            if let wanted = rows, proof.comparedThrough == nil, Self.fitsOnePart(size, of: Int64(wanted)) { rows = nil }
+            dispenser.add(TablePart(table, after: proof.comparedThrough), rowsPerPart: rows)
+            meter.begin(table.name, rows: proof.rows, bytes: 0, expectedRows: max(size.rows, proof.rows))
         }
         return dispenser
     }
@@ -250,34 +239,6 @@ extension Pipeline {
         let settled = copy
         try await retrying(at: try await reload()) { cursor, target in try target.save(settled, at: cursor, changesStream: false) }
         know(copy)
-    }
-
-    /// Both sides at one place, on as many lanes as can see it.
-    func standStillOnBothSides(_ names: [TableName], after start: Cursor) async throws -> (Standstill, [RowLane]) {
-        var cursor = start
-        while true {
-            let standstill = try await standStill(on: names, after: cursor)
-            let tables = names.compactMap { standstill.table($0) }
-            do {
-                let readersMax = try await lane(0).read { $0.readersMax }
-                var lanes: [RowLane] = []
-                for index in 0..<max(1, min(settings.jobs, readersMax)) {
-                    let held: Void? = try await catchingUp {
-                        if index > 0 { try await self.lane(index).read { try $0.join(standstill.position) } }
-                        try await self.lane(index).compare { try $0.hold(tables, at: standstill.cursor) }
-                    }
-                    // Another process may move on before the last lane has looked: then it goes with fewer.
-                    guard held != nil else { break }
-                    lanes.append(lane(index))
-                }
-                if !lanes.isEmpty { return (standstill, lanes) }
-            } catch {
-                await lane(0).release()
-                throw error
-            }
-            await lane(0).release()
-            cursor = try await reload()
-        }
     }
 }
 

@@ -102,8 +102,7 @@ package actor Pipeline {
             while !stopping, !isCaughtUp {
                 let known = cursor
                 if hasRowWork {
-                    let reached = try await besideOthers(at: known) { try await self.workOnRows(after: known) }
-                    if let reached { cursor = reached } else { cursor = try await reload() }
+                    cursor = try await advancing(from: known) { try await self.workOnRows(after: known) }
                 } else if let reached = try await besideOthers(at: known, { try await self.applyBacklog(after: known) }) {
                     cursor = reached
                     // Not so where setup has added a table meanwhile.
@@ -155,12 +154,10 @@ package actor Pipeline {
         confirmed = cursor
         while !stopping {
             let before = cursor
-            let known = cursor
-            let reached = try await besideOthers(at: known) {
-                if self.hasRowWork { return try await self.workOnRows(after: known) }
-                return try await self.applyBacklog(after: known)
+            cursor = try await advancing(from: before) {
+                if self.hasRowWork { return try await self.workOnRows(after: before) }
+                return try await self.applyBacklog(after: before)
             }
-            if let reached { cursor = reached } else { cursor = try await reload() }
             waitMs = cursor == before ? min(waitMs * 2, settings.idleWaitMaxMs) : settings.idleWaitMinMs
             guard cursor == before else { continue }
             // What the last windows of a burst left, once it is over.
@@ -228,8 +225,7 @@ package actor Pipeline {
         let refused = copies.values.filter { $0.state == .waiting && $0.existing == .refuse && generations[$0.table] != nil }
         guard settings.existing != .refuse, !refused.isEmpty else { return start }
         for copy in refused {
-            let chosen = TableCopy(
-                copy.table, settings.existing, statementsAfter: copy.statementsAfter, statementsLast: copy.statementsLast)
+            let chosen = copy.anew(settings.existing)
             try await lane(0).load { try $0.save(chosen, at: start, changesStream: true) }
         }
         return try await reload()
@@ -268,8 +264,8 @@ package actor Pipeline {
 
     /// What is still to be done before the target has all that the source's tables hold.
     var copiesLeft: [TableCopy] {
-        copies.values.filter { generations[$0.table] != nil && ownCopies.contains($0.table) && $0.isLeft }
-            .sorted { $0.table < $1.table }
+        // There are none while the stream runs, and this is asked before each look at the source.
+        ownCopies.sorted().compactMap { generations[$0] == nil ? nil : copies[$0] }.filter(\.isLeft)
     }
 
     private var hasRowWork: Bool { !copiesLeft.isEmpty || settings.verifiesCopies && !justCopied.isEmpty }
@@ -323,13 +319,21 @@ package actor Pipeline {
         }
     }
 
-    /// Puts the pipeline's name into errors of parts that do not know it, and keeps in the target what
-    /// only a person can mend, for `status`.
-    private func recordingFailure<T>(_ body: () async throws -> T) async throws -> T {
+    /// Puts the pipeline's name into errors of parts that do not know it.
+    func naming<T>(_ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
         } catch var failure as TidemarkError {
             failure.pipeline = failure.pipeline ?? settings.name
+            throw failure
+        }
+    }
+
+    /// Keeps in the target what only a person can mend, for `status`.
+    private func recordingFailure<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await naming(body)
+        } catch let failure as TidemarkError {
             if failure.retry == .never || failure.retry == .unlessMoved, let epoch = progress.cursor?.epoch {
                 let text = failure.description
                 // The failure itself is what counts; if the target is away, its log has it all the same.

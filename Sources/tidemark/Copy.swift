@@ -48,13 +48,7 @@ struct Copy: AsyncParsableCommand {
         guard !isPartial || copying.existing == nil else {
             throw ValidationError("--existing is for whole tables: rows chosen by key or condition overwrite those with the same key.")
         }
-        // A copy is for tables of the pipeline, whatever the pipeline has besides.
-        var pipelineOptions = options
-        pipelineOptions.tables = []
-        let definitions = try reportingErrors { try pipelineOptions.definitions() }
-        guard definitions.count == 1 || options.tables.isEmpty else {
-            throw ValidationError("The configuration has several pipelines: choose with --pipeline NAME.")
-        }
+        let definitions = try reportingErrors { try options.definitionsWithTables() }
         for definition in definitions { try await copy(definition) }
     }
 
@@ -86,18 +80,26 @@ struct CopyOptions: ParsableArguments {
             "Rows that the target's tables hold before their copy. refuse: they stop it. empty: they are removed first. merge: they stay, and rows with the same key are overwritten.",
             valueName: "refuse|empty|merge"))
     var existing: TableCopy.Existing?
+    @OptionGroup var parallel: JobsOption
+
+    func validate() throws {
+        if existing == .keep { throw ValidationError("--existing takes refuse, empty or merge; --no-copy leaves the copy out.") }
+    }
+
+    func settings(_ definition: PipelineDefinition) -> Pipeline.Settings {
+        var settings = Pipeline.Settings(definition, jobs: parallel.jobs)
+        if let existing { settings.existing = existing }
+        return settings
+    }
+}
+
+/// How much is done at a time.
+struct JobsOption: ParsableArguments {
     @Option(help: ArgumentHelp("Parts of tables that are copied, or compared, at a time.", valueName: "number"))
     var jobs: Int?
 
     func validate() throws {
         if let jobs, !(1...64).contains(jobs) { throw ValidationError("--jobs takes a number from 1 to 64.") }
-        if existing == .keep { throw ValidationError("--existing takes refuse, empty or merge; --no-copy leaves the copy out.") }
-    }
-
-    func settings(_ definition: PipelineDefinition) -> Pipeline.Settings {
-        var settings = Pipeline.Settings(definition, jobs: jobs)
-        if let existing { settings.existing = existing }
-        return settings
     }
 }
 

@@ -40,6 +40,17 @@ struct PipelineOptions: ParsableArguments {
         return try entries.map { try definition($0, capture, environment) }
     }
 
+    /// The same for a command whose --table names tables of pipelines that are set up.
+    func definitionsWithTables() throws -> [PipelineDefinition] {
+        var whole = self
+        whole.tables = []
+        let definitions = try whole.definitions()
+        guard definitions.count == 1 || tables.isEmpty else {
+            throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.")
+        }
+        return definitions
+    }
+
     private func definition(
         _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ environment: [String: String]
     ) throws -> PipelineDefinition {

@@ -39,8 +39,7 @@ struct Verify: AsyncParsableCommand {
     var maxRate: Int?
     @Option(help: ArgumentHelp("Differences to list of each table; all are counted.", valueName: "number"))
     var list = 20
-    @Option(help: ArgumentHelp("Parts of tables that are compared at a time.", valueName: "number"))
-    var jobs: Int?
+    @OptionGroup var parallel: JobsOption
     @Option(help: ArgumentHelp("Seconds to wait for a pipeline that is behind.", valueName: "seconds"))
     var wait = 60.0
     @OptionGroup var output: OutputOptions
@@ -51,16 +50,10 @@ struct Verify: AsyncParsableCommand {
         if let maxRate, maxRate < 1 { throw ValidationError("--max-rate takes a number of rows above 0.") }
         if list < 0 { throw ValidationError("--list takes a number of rows.") }
         if !wait.isFinite || wait < 0 { throw ValidationError("--wait takes a number of seconds.") }
-        if let jobs, !(1...64).contains(jobs) { throw ValidationError("--jobs takes a number from 1 to 64.") }
     }
 
     func run() async throws {
-        var pipelineOptions = options
-        pipelineOptions.tables = []
-        let definitions = try reportingErrors { try pipelineOptions.definitions() }
-        guard definitions.count == 1 || options.tables.isEmpty else {
-            throw ValidationError("The configuration has several pipelines: choose with --pipeline NAME.")
-        }
+        let definitions = try reportingErrors { try options.definitionsWithTables() }
         var found: [VerifiedTable] = []
         if continuous { return try await verifyForEver(definitions) }
         var failure: (any Error)?
@@ -107,7 +100,7 @@ struct Verify: AsyncParsableCommand {
 
     /// - Parameter report: nil for a look without end.
     private func verify(_ definition: PipelineDefinition, report: (@Sendable (TableVerdict) -> Void)?) async throws {
-        let pipeline = try Pipeline(definition, Pipeline.Settings(definition, jobs: jobs), log: report != nil ? Logging.besideBars() : Logging.toStandardError())
+        let pipeline = try Pipeline(definition, Pipeline.Settings(definition, jobs: parallel.jobs), log: report != nil ? Logging.besideBars() : Logging.toStandardError())
         let request = try definition.naming { try self.request(definition) }
         try await stoppable([pipeline]) {
             let verification = Verification(definition, pipeline)

@@ -7,7 +7,6 @@ final class SimulatedRowSource: RowSource {
     private var held: SimulatedWorld.State?
     init(_ world: SimulatedWorld) { self.world = world }
 
-    let engine = "simulated"
     let readersMax = 1
     /// A round is over before it has copied all.
     let holdMaxMs = 1

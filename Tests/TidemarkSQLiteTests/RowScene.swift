@@ -50,7 +50,7 @@ final class RowScene {
     /// Loads a part in the target's own form, or in the one given.
     @discardableResult
     func load(_ part: TablePart, as given: RowForm? = nil, order: ApplyOrder = .paged, saving copy: TableCopy? = nil, at place: Cursor? = nil) throws -> Int64 {
-        let form = try given ?? target.form(of: part.table, from: source.engine)
+        let form = try given ?? target.form(of: part.table, from: SQLiteEngine().name)
         var next = try pages(part, form).makeIterator()
         return try target.load(part.table, as: form, order: order, at: place ?? cursor, saving: copy) { next.next() }
     }

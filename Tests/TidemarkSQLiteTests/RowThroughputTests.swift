@@ -44,7 +44,7 @@ import TidemarkCore
                 let source = try SQLiteRowSource(path: path)
                 let table = try #require(try source.hold([]).tables.first)
                 source.release()
-                let form = try target.form(of: table, from: source.engine)
+                let form = try target.form(of: table, from: SQLiteEngine().name)
                 Thread.detachNewThread {
                     do {
                         let source = try SQLiteRowSource(path: path)
@@ -58,7 +58,7 @@ import TidemarkCore
             let reading = try ContinuousClock().measure {
                 let source = try SQLiteRowSource(path: path)
                 let table = try #require(try source.hold([]).tables.first)
-                try source.read(TablePart(table), as: try target.form(of: table, from: source.engine)) { _ in }
+                try source.read(TablePart(table), as: try target.form(of: table, from: SQLiteEngine().name)) { _ in }
             }
             ratios.append(baseline / time)
             print("copy: SQLite \(baseline), pages moved \(moved), tidemark \(time), SQLite/tidemark \(baseline / time), reading alone \(reading)")

@@ -49,6 +49,11 @@ package struct TableCopy: Hashable, Sendable {
         (capture, rows, bytes, expectedRows) = (0, 0, 0, 0)
     }
 
+    /// The same table's copy from its first row on; what waits for its end still does.
+    package func anew(_ existing: Existing) -> TableCopy {
+        TableCopy(table, existing, statementsAfter: statementsAfter, statementsLast: statementsLast)
+    }
+
     /// Is there anything still to be done?
     package var isLeft: Bool { state != .done || !statementsAfter.isEmpty || !statementsLast.isEmpty }
 

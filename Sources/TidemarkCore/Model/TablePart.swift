@@ -19,8 +19,6 @@ package struct TablePart: Hashable, Sendable {
     package init(_ table: CapturedTable, keys: [String]) {
         (self.table, self.keys) = (table, keys)
     }
-
-    package var isWhole: Bool { after == nil && through == nil && condition == nil && keys == nil }
 }
 
 /// In which form rows travel.

@@ -26,9 +26,6 @@ package protocol RowReading: AnyObject {
 
 /// The rows of a source.
 package protocol RowSource: RowReading {
-    /// Whose native form it writes.
-    var engine: String { get }
-
     /// How many connections may read at one position.
     var readersMax: Int { get }
 

@@ -10,6 +10,9 @@ struct ApplyContext {
     /// As the server numbers it: 150020 is 15.20.
     let serverVersion: Int
 
+    /// Deferred, a constraint sees the end of a transaction only, as it saw the end of the source's.
+    var begin: String { holdsTriggersStill ? "begin" : "begin; set constraints all deferred" }
+
     /// How the role gets the right, as a sentence.
     var grantOfReplicaRole: String {
         serverVersion >= 150_000

@@ -125,8 +125,7 @@ package final class PostgresTarget: ChangeTarget {
         _ window: Window, _ cursor: Cursor, _ start: some WindowWork, _ first: ChangePage?,
         _ nextPage: () throws -> ChangePage?
     ) throws -> Cursor {
-        // Deferred, a constraint sees the window's end only, as it saw the end of the source's transactions.
-        try session.run(context.holdsTriggersStill ? "begin" : "begin; set constraints all deferred")
+        try session.run(context.begin)
         var moved = cursor
         (moved.snapshot, moved.witness) = (window.end, window.witness)
         try CursorRow(session: session, pipeline: context.pipeline).move(cursor, to: moved, by: tables.prepared)

@@ -37,6 +37,24 @@ struct TargetColumn {
         "t.\(quoted)\(collation.map { " collate \($0)" } ?? "") operator(\(equality)) \(fromRecord())"
     }
 
+    /// The unique indexes on just these columns, in any order, by OID; a deferrable one first.
+    static func keyIndexes(
+        of relation: String, on columns: [String], in session: PostgresSession
+    ) throws(PostgresFailure) -> [(oid: String, name: String, isImmediate: Bool)] {
+        let rows = try session.query(
+            """
+            select i.indexrelid, c.relname, i.indimmediate
+            from pg_index i join pg_class c on c.oid = i.indexrelid
+            where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indislive
+              and i.indpred is null and i.indexprs is null
+              and array(select a.attname::text collate "C" from generate_series(0, i.indnkeyatts - 1) p
+                        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p] order by 1)
+                = array(select k collate "C" from json_array_elements_text($2) k order by 1)
+            order by i.indimmediate, i.indisprimary desc, i.indexrelid
+            """, [.text(relation), .json(Array(JSONString.array(columns).utf8))])
+        return (0..<rows.count).map { (rows[$0, 0] ?? "0", rows[$0, 1] ?? "", rows[$0, 2] == "t") }
+    }
+
     /// All columns of a relation.
     /// - Parameter keyIndex: the unique index whose operators key columns compare with; 0 = none.
     static func all(

@@ -63,19 +63,10 @@ struct TargetTable {
         of oid: String, _ captured: CapturedTable, in session: PostgresSession, _ fault: TableMismatch
     ) throws -> String {
         guard !captured.keyColumns.isEmpty else { return "0" }
-        let rows = try session.query(
-            """
-            select i.indexrelid, i.indimmediate, c.relname
-            from pg_index i join pg_class c on c.oid = i.indexrelid
-            where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indislive
-              and i.indpred is null and i.indexprs is null
-              and array(select a.attname::text collate "C" from generate_series(0, i.indnkeyatts - 1) p
-                        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p] order by 1)
-                = array(select k collate "C" from json_array_elements_text($2) k order by 1)
-            order by i.indimmediate, i.indisprimary desc, i.indexrelid
-            """, [.text(oid), .json(Array(JSONString.array(captured.keyColumns).utf8))])
-        guard rows.count > 0, let index = rows[0, 0] else { throw fault.noKeyIndex(captured.keyColumns) }
-        guard rows[0, 1] == "t" else { throw fault.deferrableKey(rows[0, 2] ?? "", captured.keyColumns) }
-        return index
+        guard let index = try TargetColumn.keyIndexes(of: oid, on: captured.keyColumns, in: session).first else {
+            throw fault.noKeyIndex(captured.keyColumns)
+        }
+        guard index.isImmediate else { throw fault.deferrableKey(index.name, captured.keyColumns) }
+        return index.oid
     }
 }

@@ -4,8 +4,9 @@ package import TidemarkCore
 package final class PostgresRowSource: RowSource {
     private let session: PostgresSession
     private let rows: HeldRows
+    /// A page of rows in native form: small, so that the server at the other end begins early.
+    private static let nativeBytesMax = 256 << 10
 
-    package let engine = RowTransport.engine
     /// An exported snapshot is for any number of connections.
     package let readersMax = Int.max
     /// A held snapshot delays vacuum, and the lock that goes with it anyone who alters a table.
@@ -100,7 +101,7 @@ package final class PostgresRowSource: RowSource {
                 let list = columns.map { "t.\(PostgresIdentifier.quoted($0))" }.joined(separator: ", ")
                 try readNative("select \(list) from \(condition.from)", receive)
             case .changes:
-                try readChanges(try query(of: part, relation, condition), receive)
+                try session.copyOutChanges(try query(of: part, relation, condition), ReadLimits()) { try receive(.changes($0)) }
             }
         }
     }
@@ -155,40 +156,18 @@ package final class PostgresRowSource: RowSource {
             """
     }
 
-    private func readChanges(_ query: String, _ receive: (RowPage) throws -> Void) throws {
-        var page = ChangePage()
-        var decoder = ChangeDecoder()
-        try session.copyOut(query) { buffer in
-            try decoder.decode(buffer, into: &page)
-            if page.changes.count >= RowTransport.pageRowsMax || page.bytes.count >= RowTransport.pageBytesMax {
-                try receive(.changes(page))
-                page = ChangePage()
-            }
-        }
-        if !page.changes.isEmpty { try receive(.changes(page)) }
-    }
-
     private func readNative(_ query: String, _ receive: (RowPage) throws -> Void) throws {
         var page = NativeRows()
-        page.bytes.reserveCapacity(RowTransport.nativeBytesMax + 4096)
+        page.bytes.reserveCapacity(Self.nativeBytesMax + 4096)
         try session.copyOut(query, as: .text) { buffer in
             page.bytes.append(contentsOf: buffer)
             page.count += 1
-            if page.bytes.count >= RowTransport.nativeBytesMax {
+            if page.bytes.count >= Self.nativeBytesMax {
                 try receive(.native(page))
                 page = NativeRows()
-                page.bytes.reserveCapacity(RowTransport.nativeBytesMax + 4096)
+                page.bytes.reserveCapacity(Self.nativeBytesMax + 4096)
             }
         }
         if page.count > 0 { try receive(.native(page)) }
     }
-}
-
-/// How rows of PostgreSQL travel.
-enum RowTransport {
-    static let engine = "PostgreSQL"
-    static let pageRowsMax = 16_384
-    static let pageBytesMax = 4 << 20
-    /// Small, so that the server at the other end begins early; they are only handed on.
-    static let nativeBytesMax = 256 << 10
 }

@@ -6,7 +6,7 @@ extension PostgresTarget: RowTarget {
 
     package func form(of table: CapturedTable, from engine: String) throws -> RowForm {
         try loading(table.name) {
-            guard engine == RowTransport.engine else { return .changes }
+            guard engine == PostgresEngine().name else { return .changes }
             let target = try statements(of: table).target
             return .native(columns: target.written.map(\.name))
         }
@@ -155,7 +155,7 @@ extension PostgresTarget: RowTarget {
 
     /// The cursor is held first: who would move it waits.
     private func inTransaction(at cursor: Cursor?, _ body: () throws -> Void) throws {
-        try session.run(context.holdsTriggersStill ? "begin" : "begin; set constraints all deferred")
+        try session.run(context.begin)
         if let cursor { try CursorRow(session: session, pipeline: context.pipeline).hold(cursor) }
         try body()
         try session.settle()

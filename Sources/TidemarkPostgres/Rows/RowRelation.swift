@@ -15,17 +15,10 @@ struct RowRelation {
     init(_ table: CapturedTable, in session: PostgresSession) throws {
         let rows = try session.query(
             """
-            select c.oid, c.relkind,
-                   (select i.indexrelid from pg_index i
-                    where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
-                      and array(select a.attname::text collate "C" from generate_series(0, i.indnkeyatts - 1) p
-                                join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p] order by 1)
-                        = array(select k collate "C" from json_array_elements_text($3) k order by 1)
-                    order by i.indisprimary desc, i.indexrelid limit 1)
-            from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            select c.oid, c.relkind from pg_class c join pg_namespace n on n.oid = c.relnamespace
             where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p')
             """,
-            [.text(table.name.schema ?? "public"), .text(table.name.name), .json(JSONText.array(table.keyColumns))])
+            [.text(table.name.schema ?? "public"), .text(table.name.name)])
         guard rows.count == 1, let oid = rows[0, 0] else {
             throw TidemarkError(
                 "a table is not there", table: table.name, why: "it was dropped, or renamed",
@@ -35,7 +28,8 @@ struct RowRelation {
         self.oid = oid
         let quoted = PostgresIdentifier.quoted(table.name)
         from = rows[0, 1] == "p" ? quoted : "only \(quoted)"
-        let all = try TargetColumn.all(of: oid, keyIndex: rows[0, 2] ?? "0", in: session)
+        let keyIndex = table.keyColumns.isEmpty ? nil : try TargetColumn.keyIndexes(of: oid, on: table.keyColumns, in: session).first
+        let all = try TargetColumn.all(of: oid, keyIndex: keyIndex?.oid ?? "0", in: session)
         let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
         func column(_ name: String) throws -> TargetColumn {
             guard let found = byName[name] else {

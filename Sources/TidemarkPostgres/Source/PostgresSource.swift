@@ -85,16 +85,7 @@ package final class PostgresSource: ChangeSource {
             order by id
             """
         try reporting("the change log cannot be read") {
-            var page = ChangePage()
-            var decoder = ChangeDecoder()
-            try session.copyOut(query) { buffer in
-                try decoder.decode(buffer, into: &page)
-                if page.changes.count >= limits.pageChangesMax || page.bytes.count >= limits.pageBytesMax {
-                    try receive(page)
-                    page = ChangePage()
-                }
-            }
-            if !page.changes.isEmpty { try receive(page) }
+            try session.copyOutChanges(query, limits, receive)
         }
     }
 

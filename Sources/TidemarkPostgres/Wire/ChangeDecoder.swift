@@ -1,5 +1,21 @@
 import TidemarkCore
 
+extension PostgresSession {
+    /// Streams what a query with the columns id, capture, operation, key, image returns, in pages.
+    func copyOutChanges(_ query: String, _ limits: ReadLimits, _ receive: (ChangePage) throws -> Void) throws {
+        var page = ChangePage()
+        var decoder = ChangeDecoder()
+        try copyOut(query) { buffer in
+            try decoder.decode(buffer, into: &page)
+            if page.changes.count >= limits.pageChangesMax || page.bytes.count >= limits.pageBytesMax {
+                try receive(page)
+                page = ChangePage()
+            }
+        }
+        if !page.changes.isEmpty { try receive(page) }
+    }
+}
+
 /// Decodes rows of `COPY … (FORMAT binary)` with the columns id, capture, operation, key, image.
 ///
 /// Source of the format: PostgreSQL documentation, COPY, "Binary Format".

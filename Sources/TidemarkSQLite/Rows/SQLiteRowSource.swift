@@ -4,7 +4,6 @@ package import TidemarkCore
 ///
 /// It never writes; a file in WAL mode has to be opened for writing all the same, as readers keep their place in it.
 package final class SQLiteRowSource: RowSource {
-    package let engine = "SQLite"
     package let readersMax = 1
     package let holdMaxMs: Int
 

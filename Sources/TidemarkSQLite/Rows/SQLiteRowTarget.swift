@@ -32,7 +32,7 @@ package final class SQLiteRowTarget: RowTarget {
     }
 
     package func form(of table: CapturedTable, from engine: String) throws -> RowForm {
-        guard engine == "SQLite" else { return .changes }
+        guard engine == SQLiteEngine().name else { return .changes }
         return try reading("the target's table cannot be read", table.name) {
             NativeFit(try rows(of: table)).columns.map { .native(columns: $0) } ?? .changes
         }
