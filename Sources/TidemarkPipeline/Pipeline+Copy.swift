@@ -11,8 +11,9 @@ extension Pipeline {
         guard copiesLeft.contains(where: { $0.state != .done }) else { return try await finishCopies(copiesLeft, at: start) }
         let names = copiesLeft.filter { $0.state != .done }.prefix(Self.tablesPerRound).map(\.table)
         let cursor = try await atStandstill(on: Array(names), after: start) { standstill in
-            // Another process may have copied some of them meanwhile.
-            try await self.copy(self.copiesLeft.filter { $0.state != .done && names.contains($0.table) }, at: standstill)
+            // Capture may have left some of them, and another process may have copied some, meanwhile.
+            try await self.learnCopies(of: standstill.position.tables)
+            return try await self.copy(self.copiesLeft.filter { $0.state != .done && names.contains($0.table) }, at: standstill)
         }
         progress.cursor = cursor
         return cursor
