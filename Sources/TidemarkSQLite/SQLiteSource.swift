@@ -57,7 +57,7 @@ package final class SQLiteSource: ChangeSource {
             var from = cursor.lastApplied
             let windows = found.map { end in
                 defer { from = end.id }
-                return Window(start: .change(from), end: .change(end.id), witness: end.token, afterID: from)
+                return Window(start: .change(from), end: .change(end.id), witness: end.token, afterID: from, throughID: end.id)
             }
             try writeTick(atLeastAfter: cursor.lastApplied, last: last.id)
             return windows

@@ -49,7 +49,7 @@ final class SimulatedSource: ChangeSource {
             var from = start
             return ends.filter { $0 != start }.map { end in
                 defer { from = end }
-                return Window(start: .transactions(from), end: .transactions(end), witness: witness, afterID: 0)
+                return Window(start: .transactions(from), end: .transactions(end), witness: witness, afterID: 0, throughID: .max)
             }
         }
     }

@@ -72,7 +72,7 @@ final class ApplyBench {
     func apply(_ order: ApplyOrder = .paged, pages: [ChangePage]) throws {
         var waiting = pages[...]
         let end = Snapshot.change((Int64(cursor.snapshot.description) ?? 0) + 1)
-        let window = Window(start: cursor.snapshot, end: end, witness: "w\(end)", afterID: cursor.lastID)
+        let window = Window(start: cursor.snapshot, end: end, witness: "w\(end)", afterID: cursor.lastID, throughID: .max)
         cursor = try target.apply(window, tables: tables, moving: cursor, order: order) { waiting.popFirst() }
     }
 

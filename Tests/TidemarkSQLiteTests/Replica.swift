@@ -174,7 +174,7 @@ final class TypedTarget {
 
     func apply(_ pages: [ChangePage], _ table: CapturedTable, order: ApplyOrder = .paged) throws {
         let end = cursor.lastApplied + 1
-        let window = Window(start: cursor.snapshot, end: .change(end), witness: "w\(end)", afterID: 0)
+        let window = Window(start: cursor.snapshot, end: .change(end), witness: "w\(end)", afterID: 0, throughID: .max)
         var next = pages.makeIterator()
         cursor = try target.apply(
             window, tables: [table.capture: table], moving: cursor, order: order, nextPage: { next.next() })

@@ -28,20 +28,36 @@ select pg_catalog.gen_random_uuid() where not exists (select from tidemark.insta
 -- cache 1: a session that keeps numbers in reserve would log a later image under a lower id.
 create sequence if not exists tidemark.data_changes_id_seq as bigint cache 1 no cycle;
 
--- No constraint besides the id: one that fails would fail the application's statement.
+-- A ring of four segments of 262,144 ids, which the ids go round: what every pipeline has made durable goes by
+-- TRUNCATE of a segment that nobody writes to any more, and leaves no dead rows. One row is one change.
+-- No constraint: one that fails would fail the application's statement. The index is of the kind that costs writers
+-- least; the worker keeps it summarized.
 -- operation: I, U, D, T (truncate; the image names the partition if it was only one), X (shape of the table
 -- changed since attach), L (image too large). With a key, I and U both mean "the row is now this".
 -- Without a key (key is null), I adds one such row and D, which has an image then, takes one away.
-create table if not exists tidemark.data_changes (
-    id bigint primary key default pg_catalog.nextval('tidemark.data_changes_id_seq'),
-    xid xid8,
-    capture int,
-    operation "char",
-    key text,
-    image text,
-    changed_at timestamptz
-);
-alter sequence tidemark.data_changes_id_seq owned by tidemark.data_changes.id;
+do $$
+declare segment int;
+begin
+    if (select c.relkind from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass('tidemark.data_changes')) = 'r' then
+        raise exception 'tidemark: an older version made this change log'
+            using hint = 'Type tidemark teardown with the version that made it, then tidemark setup.';
+    end if;
+    if pg_catalog.to_regclass('tidemark.data_changes') is not null then return; end if;
+    create table tidemark.data_changes (
+        id bigint default pg_catalog.nextval('tidemark.data_changes_id_seq'),
+        xid xid8,
+        capture int,
+        operation "char",
+        key text,
+        image text,
+        changed_at timestamptz
+    ) partition by list (((id >> 18) & 3));
+    create index data_changes_id on tidemark.data_changes using brin (id) with (pages_per_range = 64);
+    alter sequence tidemark.data_changes_id_seq owned by tidemark.data_changes.id;
+    for segment in 0..3 loop
+        execute format('create table tidemark.data_changes_%1$s partition of tidemark.data_changes for values in (%1$s)', segment);
+    end loop;
+end $$;
 
 -- One row per table and generation. The fingerprint is of the statements that made it.
 create table if not exists tidemark.capture (
@@ -74,8 +90,11 @@ create table if not exists tidemark.tick (
     written_at timestamptz not null default pg_catalog.clock_timestamp()
 );
 
--- Only the worker's ticks have it: transactions with a higher xid than the tick's have ids above it.
-alter table tidemark.tick add column if not exists low_id bigint;
+-- low_id: only the worker's ticks have it; transactions with a higher xid than the tick's have ids above it.
+-- high_id: no transaction that the snapshot sees has an id above it.
+alter table tidemark.tick
+    add column if not exists low_id bigint,
+    add column if not exists high_id bigint;
 
 create table if not exists tidemark.pipeline (
     name text primary key,
@@ -91,6 +110,69 @@ alter table tidemark.pipeline
     add column if not exists kind text,
     add column if not exists requires_key boolean,
     add column if not exists captures_replica_role boolean;
+
+-- Lets the log's index know of the rows that came since the last call. Without it the log is read whole.
+create or replace function tidemark.summarize_log() returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$ select brin_summarize_new_values(i.inhrelid::regclass) from pg_inherits i where i.inhparent = 'tidemark.data_changes_id'::regclass $$;
+
+-- Does a pipeline still need a row of a segment, from a page of it on? One that has never confirmed needs everything.
+create or replace function tidemark.is_needed(segment regclass, from_page bigint default 0) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare answer boolean;
+begin
+    execute format('select exists (select from tidemark.pipeline p where p.snapshot is null)'
+                   || ' or exists (select from %s d cross join tidemark.pipeline p where d.ctid >= %L and not pg_visible_in_snapshot(d.xid, p.snapshot))',
+                   segment, format('(%s,0)', greatest(from_page, 0))) into answer;
+    return answer;
+end $$;
+
+-- Empties a segment of the log whose every row all pipelines have made durable; true if it did. Nobody waits for it: it
+-- takes its lock at once or not at all, which it does not get while a transaction that wrote there is open, or a dump
+-- reads it; and it leaves the segments alone that writers are in, have just left, or are about to enter.
+create or replace function tidemark.empty_segment(number int) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    segment regclass := format('tidemark.data_changes_%s', number)::regclass;
+    newest bigint := (select q.last_value from tidemark.data_changes_id_seq q);
+    pages bigint := pg_relation_size(segment) / current_setting('block_size')::int;
+begin
+    if pages = 0 or number in ((newest >> 18) & 3, ((newest >> 18) - 1) & 3)
+            or number = ((newest >> 18) + 1) & 3 and newest & 262143 > 196608
+            -- First without the lock, and where the youngest rows are: that is the usual yes.
+            or tidemark.is_needed(segment, pages - 1) then
+        return false;
+    end if;
+    begin
+        execute format('lock table %s in access exclusive mode nowait', segment);
+    exception when lock_not_available then
+        return false;
+    end;
+    if tidemark.is_needed(segment) then return false; end if;
+    execute format('truncate %s', segment);
+    return true;
+end $$;
+
+-- Where a backlog went round the ring, its last rows share their segments with new ones. Once they are applied this lets
+-- the ids go on in the next segment, so that the shared ones can be emptied.
+create or replace function tidemark.leave_shared_segment() returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    newest bigint := (select q.last_value from tidemark.data_changes_id_seq q);
+    segment regclass;
+    is_shared boolean;
+begin
+    for turn in (newest >> 18) - 1 .. newest >> 18 loop
+        segment := format('tidemark.data_changes_%s', turn & 3)::regclass;
+        execute format('select exists (select from %s d where d.id <= %s)', segment, (turn - 3) << 18) into is_shared;
+        if is_shared and not tidemark.is_needed(segment, pg_relation_size(segment) / current_setting('block_size')::int - 1) then
+            -- Ids are drawn, not set: others draw them meanwhile.
+            perform nextval('tidemark.data_changes_id_seq') from generate_series(newest, (newest >> 18) + 1 << 18);
+            return true;
+        end if;
+    end loop;
+    return false;
+end $$;
 
 -- No value of PostgreSQL can be larger than 1 GB. Capture logs a larger image as L, without it.
 create or replace function tidemark.image_max_bytes() returns bigint
@@ -110,13 +192,20 @@ as $$ select case when tidemark.is_plain(type) then pg_catalog.format('%s.%I', s
             else pg_catalog.format('case when %1$s.%2$I is distinct from null then pg_catalog.format(''%%s'', %1$s.%2$I) end',
                                    source, name) end $$;
 
--- One member of a JSON object, as row_to_json would write it, for a value that is never null.
+-- One member of a JSON object, as row_to_json would write it, for a value that is never null. Expressions that capture
+-- runs name the schema of everything, operators and types too: its fast way runs with the session's search_path.
 create or replace function tidemark.json_member(name text, source text, type oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp
-as $$ select format('%L || ', to_json(name)::text || ':') || case
-        when type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then format('%s::text', source)
-        when tidemark.is_plain(type) then format('pg_catalog.to_json(%s)::text', source)
-        else format('pg_catalog.to_json(pg_catalog.format(''%%s'', %s))::text', source) end $$;
+as $$ select format('%L operator(pg_catalog.||) ', to_json(name)::text || ':') || case
+        when type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then format('%s::pg_catalog.text', source)
+        when tidemark.is_plain(type) then format('pg_catalog.to_json(%s)::pg_catalog.text', source)
+        else format('pg_catalog.to_json(pg_catalog.format(''%%s'', %s))::pg_catalog.text', source) end $$;
+
+-- The JSON of a key, of its members in order.
+create or replace function tidemark.json_object(members text[]) returns text
+language sql immutable strict set search_path = pg_catalog, pg_temp
+as $$ select format('''{'' operator(pg_catalog.||) %s operator(pg_catalog.||) ''}''',
+                    array_to_string(members, ' operator(pg_catalog.||) '','' operator(pg_catalog.||) ')) $$;
 
 -- The settings that change the text of a type.
 create or replace function tidemark.type_settings(type oid) returns text[]
@@ -125,20 +214,26 @@ declare t pg_catalog.pg_type;
 begin
     select * into t from pg_catalog.pg_type p where p.oid = type;
     if t.typtype = 'd' then return tidemark.type_settings(t.typbasetype); end if;
-    if t.typcategory = 'A' and t.typelem <> 0 then return tidemark.type_settings(t.typelem); end if;
+    if t.typcategory = 'A' and t.typelem <> 0 then
+        return tidemark.type_settings(t.typelem) || case when t.typelem in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+            then array['"DateStyle" = ''ISO, YMD'''] else '{}' end;
+    end if;
     if t.typtype = 'e' then return '{}'; end if;
     if t.oid < 16384 and t.typtype = 'b' then
         return case
             when t.typname in ('float4', 'float8') or t.typcategory = 'G' then array['extra_float_digits = 1']
             when t.typname = 'interval' then array['"IntervalStyle" = ''postgres''']
-            when t.typname in ('date', 'timestamp') then array['"DateStyle" = ''ISO, YMD''']
-            when t.typname = 'timestamptz' then array['"DateStyle" = ''ISO, YMD''', '"TimeZone" = ''UTC''']
+            -- JSON has a form of its own for dates, whatever DateStyle says.
+            when t.typname in ('date', 'timestamp') then '{}'::text[]
+            when t.typname = 'timestamptz' then array['"TimeZone" = ''UTC''']
             when t.typname = 'bytea' then array['bytea_output = ''hex''']
             when t.typname = 'money' then array['lc_monetary = ''C''']
+            -- The name of an object is written with its schema, or without.
+            when t.typname like 'reg%' then array['search_path = pg_catalog, pg_temp']
             else '{}'::text[] end;
     end if;
     return array['extra_float_digits = 1', '"IntervalStyle" = ''postgres''', '"DateStyle" = ''ISO, YMD''',
-                 '"TimeZone" = ''UTC''', 'bytea_output = ''hex''', 'lc_monetary = ''C'''];
+                 '"TimeZone" = ''UTC''', 'bytea_output = ''hex''', 'lc_monetary = ''C''', 'search_path = pg_catalog, pg_temp'];
 end $$;
 
 -- The name of a type with its modifiers, qualified where it is not built in; of a domain, the type below it.
@@ -217,7 +312,7 @@ begin
     ), triggers as (
         select t.id, md5(string_agg(concat_ws(' ', g.tgrelid, g.oid, g.xmin, g.tgenabled, g.tgfoid), ',' order by g.oid)) as print
         from tree t join pg_catalog.pg_trigger g on g.tgrelid = t.relid
-        where g.tgname in ('tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
+        where g.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
         group by t.id
     ), members as (
         select m.id, md5(string_agg(concat_ws(' ', m.inhrelid, m.inhparent, m.xmin, m.inhdetachpending), ',' order by m.inhrelid, m.inhparent)) as print
@@ -320,34 +415,48 @@ begin
     return case when kind <> 'auto' then kind when related then 'row' else 'statement' end;
 end $$;
 
--- The expression for a row's image, the row being alias t: what capture logs, and what copy and verify read. NULL where
--- it is too large. size is an upper bound of the JSON: text may grow sixfold (control characters), bytea twofold in hex
--- and is held twice. Beyond it the row cannot be logged as one value, and the application's statement must not fail.
-create or replace function tidemark.row_image(relation regclass) returns text
+-- The condition under which the JSON of a row, alias t, can be one value; null where it always can. What it adds up is an
+-- upper bound: text may grow sixfold (control characters), bytea twofold in hex and is held twice. Beyond it the row
+-- cannot be logged as one value, and the application's statement must not fail.
+create or replace function tidemark.image_fits(relation regclass) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    select case when i.size is null then i.image else format('case when %s <= %s then %s end', i.size, tidemark.image_max_bytes(), i.image) end
-    from (select case when bool_and(tidemark.is_plain(a.atttypid)) and not exists (select from pg_catalog.pg_attribute v
-                           where v.attrelid = relation and v.attnum > 0 and v.attgenerated = 'v')
-                      then 'pg_catalog.row_to_json(t.*)::text'
-                      else format('(select pg_catalog.row_to_json(i.*)::text from (select %s) i)',
-                          string_agg(format('%s as %I', tidemark.column_expression('t', a.attname, a.atttypid), a.attname), ', ' order by a.attnum)) end as image,
-                 string_agg(case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
-                                 then format('coalesce(6 * pg_catalog.octet_length(t.%I)::bigint, 0)', a.attname)
-                                 when a.atttypid = 'bytea'::regtype
-                                 then format('coalesce(4 * pg_catalog.octet_length(t.%I)::bigint, 0)', a.attname)
-                                 when a.attlen = -1 and a.atttypid <> 'numeric'::regtype
-                                 then format('coalesce(4 * pg_catalog.pg_column_size(t.%I)::bigint, 0)', a.attname) end,
-                            ' + ' order by a.attnum) as size
-          from pg_catalog.pg_attribute a
-          where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v') i
+    select string_agg(format('coalesce(%s operator(pg_catalog.*) pg_catalog.%s(t.%I)::pg_catalog.int8, 0)', s.growth, s.measure, a.attname),
+                      ' operator(pg_catalog.+) ' order by a.attnum)
+           || format(' operator(pg_catalog.<=) %s', tidemark.image_max_bytes())
+    from pg_catalog.pg_attribute a, lateral (select
+        case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then 6 else 4 end,
+        case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)
+             then 'octet_length' else 'pg_column_size' end) s(growth, measure)
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+      and a.attlen = -1 and a.atttypid <> 'numeric'::regtype
 $$;
+
+-- The JSON of a row, alias t, that fits.
+create or replace function tidemark.row_json(relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select case when bool_and(tidemark.is_plain(a.atttypid)) and not exists (select from pg_catalog.pg_attribute v
+                         where v.attrelid = relation and v.attnum > 0 and v.attgenerated = 'v')
+                then 'pg_catalog.row_to_json(t.*)::pg_catalog.text'
+                else format('(select pg_catalog.row_to_json(i.*)::pg_catalog.text from (select %s) i)',
+                    string_agg(format('%s as %I', tidemark.column_expression('t', a.attname, a.atttypid), a.attname), ', ' order by a.attnum)) end
+    from pg_catalog.pg_attribute a
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+$$;
+
+-- The expression for a row's image, the row being alias t: what capture logs, and what copy and verify read. NULL where
+-- it is too large.
+create or replace function tidemark.row_image(relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select coalesce(format('case when ' || tidemark.image_fits(relation) || ' then %s end', tidemark.row_json(relation)),
+                      tidemark.row_json(relation)) $$;
 
 -- The expression for the JSON of a row's key, the row being the alias given; null without a key.
 create or replace function tidemark.row_key(relation regclass, source text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
-as $$ select (select '''{'' || ' ||
-            string_agg(tidemark.json_member(a.attname, format('%s.%I', source, a.attname), a.atttypid), ' || '','' || ' order by n) || ' || ''}'''
+as $$ select (select tidemark.json_object(
+            array_agg(tidemark.json_member(a.attname, format('%s.%I', source, a.attname), a.atttypid) order by n))
         from pg_catalog.pg_index i, pg_catalog.generate_series(0, i.indnkeyatts - 1) n, pg_catalog.pg_attribute a
         where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]) $$;
 
@@ -371,6 +480,55 @@ $$;
 drop function if exists tidemark.capture_statements(regclass, text, int);
 drop function if exists tidemark.attach(regclass, text);
 
+-- What capture was made for: the table's name, and its columns, dropped ones included.
+create or replace function tidemark.made_for(relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select md5(concat_ws(' ', c.relname, string_agg(concat_ws(' ', a.attname, a.atttypid), ',' order by a.attnum)))
+    from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+    where c.oid = relation group by c.relname
+$$;
+
+-- Is the table still as capture was made for, and can no foreign key change the key of its rows (BREAKS B3)?
+-- IMMUTABLE is not true, and is what it is for: in a query over a transition table the planner calls it once, and again
+-- whenever the table was altered in any way, since that makes it throw its plan away. So it costs writers nothing.
+create or replace function tidemark.is_as_attached(relation oid, made_for text) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    return coalesce(tidemark.made_for(relation) = made_for, false) and not exists (
+        select from pg_catalog.pg_constraint f
+        where f.conrelid = relation and f.contype = 'f' and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))
+          and f.conkey && (select array_agg(k) from pg_catalog.pg_index i, unnest(i.indkey::int2[]) k
+                           where i.indexrelid = tidemark.key_index(relation)));
+end $$;
+
+-- The query that makes rows of the log of what a statement handed over.
+create or replace function tidemark.logged_row(relation regclass, capture int, operation text, side text) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select format('select pg_catalog.pg_current_xact_id(), %s, %s::pg_catalog."char", %s, %s, tidemark_state.stamp from tidemark_%s t', capture,
+        case when i.image is null or tidemark.image_fits(relation) is null then format('%L', operation)
+             else format('(case when %s then %L else ''L'' end)', tidemark.image_fits(relation), operation) end,
+        coalesce(tidemark.row_key(relation, 't'), 'null'), coalesce(i.image, 'null'), side)
+    from (select case when operation <> 'D' or tidemark.key_index(relation) is null then tidemark.row_image(relation) end as image) i
+$$;
+
+-- BEFORE each statement on a table with a key: counts how many are under way there in this transaction, twice, since the
+-- lowest bit says that one of them has logged rows. Then another one's transition tables may be older than the table
+-- (BREAKS B1, B2), and it has to look. The setting is the transaction's own, and goes with it, or with its savepoint.
+-- As the session's role, and so without a name that could be somebody else's.
+create or replace function tidemark.statement_begins() returns trigger
+language plpgsql as $$
+declare under_way text := pg_catalog.current_setting(TG_ARGV[0], true);
+begin
+    if under_way is null or under_way operator(pg_catalog.=) '' then
+        under_way := pg_catalog.set_config(TG_ARGV[0], '2', true);
+    else
+        under_way := pg_catalog.set_config(TG_ARGV[0], (under_way::pg_catalog.int4 operator(pg_catalog.+) 2)::pg_catalog.text, true);
+    end if;
+    return null;
+end $$;
+
 -- Returns the DDL that attach() runs for one table. generation is the id of its row in tidemark.capture.
 create or replace function tidemark.capture_statements(
     relation regclass, kind text default 'auto', generation int default null, replica_role boolean default false)
@@ -392,6 +550,10 @@ declare
     image text;          -- image of alias t; NULL if too large
     new_source text; old_source text;
     branch text := '';
+    handed_on text := '';
+    gone text;
+    counter text := format('tidemark.t%s', relation::oid);
+    is_quick boolean;    -- may what transition tables hand over be logged as it is, where no statement is nested?
     body text;
     event text; created text;
     insert_head text := 'insert into tidemark.data_changes (xid, capture, operation, key, image, changed_at)';
@@ -449,12 +611,13 @@ begin
                                  opn.nspname, op.oprname, n), ' and ' order by n) as match,
                -- the JSON of the key: from the table's columns, and from the candidates' k0, k1 …
                tidemark.row_key(relation, 't') as text,
-               format('''{'' || %s || ''}''', string_agg(tidemark.json_member(a.attname, format('c.k%s', n), a.atttypid), ' || '','' || ' order by n)) as candidate_text,
+               tidemark.json_object(array_agg(tidemark.json_member(a.attname, format('c.k%s', n), a.atttypid) order by n)) as candidate_text,
                string_agg(format('t.%I as k%s', a.attname, n), ', ' order by n) as keys,
                string_agg(format('NEW."%s" as k%s', replace(a.attname, '"', '""'), n), ', ' order by n) as new_values,
                string_agg(format('OLD."%s" as k%s', replace(a.attname, '"', '""'), n), ', ' order by n) as old_values,
                string_agg(format('OLD."%1$s" operator(%2$I.%3$s) NEW."%1$s"', replace(a.attname, '"', '""'), opn.nspname, op.oprname), ' and ' order by n) as unchanged,
                string_agg(format('n.k%s operator(%I.%s) o.k%s', n, opn.nspname, op.oprname, n), ' and ' order by n) as same,
+               string_agg(format('n.%1$I operator(%2$I.%3$s) t.%1$I', a.attname, opn.nspname, op.oprname), ' and ' order by n) as kept,
                -- Types whose equality is equality of their text: these keys may be compared as values, and hashed.
                bool_and(op.oprcanhash) and bool_and(a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'uuid'::regtype, 'bool'::regtype,
                                        'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'bytea'::regtype)
@@ -474,6 +637,9 @@ begin
             case when partitioned then '' else 'only ' end || qualified, key.match);
     end if;
 
+    is_quick := actual_kind = 'statement';
+    if key_index is not null then is_quick := is_quick and key.safe; end if;
+
     foreach event in array array['INSERT', 'UPDATE', 'DELETE'] loop
         if actual_kind = 'statement' then
             new_source := 'tidemark_new t';
@@ -483,6 +649,29 @@ begin
             select format('(select %s) t', string_agg(format('NEW."%1$s" as "%1$s"', replace(n, '"', '""')), ', ')),
                    format('(select %s) t', string_agg(format('OLD."%1$s" as "%1$s"', replace(n, '"', '""')), ', '))
             into new_source, old_source from unnest(columns) n;
+        end if;
+        if is_quick then
+            handed_on := handed_on || format(E'    %s TG_OP operator(pg_catalog.=) %L then\n', case when event = 'INSERT' then 'if' else 'elsif' end, event)
+                || format(E'        select tidemark.is_as_attached(%s::pg_catalog.oid, %L) into as_attached from tidemark_%s limit 1;\n',
+                          relation::oid, tidemark.made_for(relation), case event when 'DELETE' then 'old' else 'new' end)
+                || E'        if as_attached is null then touched := 0;\n'
+                || format(E'        elsif as_attached and TG_TABLE_SCHEMA operator(pg_catalog.=) %L%s then\n            stamp := pg_catalog.clock_timestamp();\n', schema_name,
+                          case when key_index is not null then ' and (under_way operator(pg_catalog.=) ''2'' or under_way operator(pg_catalog.=) ''4'')' end)
+                || format(E'            %s\n            %s;\n            get diagnostics touched = row_count;\n', insert_head,
+                    concat_ws(E'\n            union all ',
+                        case when event <> 'INSERT' and key_index is null then tidemark.logged_row(relation, capture, 'D', 'old') end,
+                        case when event <> 'DELETE' then tidemark.logged_row(relation, capture, case when key_index is not null and event = 'UPDATE' then 'U' else 'I' end, 'new') end,
+                        case when event = 'DELETE' and key_index is not null then tidemark.logged_row(relation, capture, 'D', 'old') end));
+            if event = 'UPDATE' and key_index is not null then
+                -- Keys that changed. Of two rows the plan does not matter; of many it does, and it has to be made for them.
+                gone := format(E'%s\n                %s t where not exists (select from tidemark_new n where %s)', insert_head,
+                    replace(tidemark.logged_row(relation, capture, 'D', 'old'), ' from tidemark_old t', ' from tidemark_old'), key.kept);
+                handed_on := handed_on
+                    || format(E'            if touched operator(pg_catalog.=) 1 then\n                select %s into same_key from tidemark_new n, tidemark_old t limit 1;\n            end if;\n', key.kept)
+                    || format(E'            if touched operator(pg_catalog.>) 100 then\n                execute %L using stamp;\n            elsif touched operator(pg_catalog.>) 1 or not same_key then\n                %s;\n            end if;\n',
+                        replace(gone, 'tidemark_state.stamp', '$1'), gone);
+            end if;
+            handed_on := handed_on || E'        end if;\n';
         end if;
         branch := branch || format(E'    %s TG_OP = %L then\n', case when event = 'INSERT' then 'if' else 'elsif' end, event);
         if key_index is null then
@@ -539,30 +728,53 @@ begin
         end if;
     end loop;
     branch := branch || E'    end if;\n';
+    if is_quick then handed_on := handed_on || E'    end if;\n'; end if;
 
-    body := format(E'#variable_conflict use_column\n<<tidemark_state>>\ndeclare touched bigint; last bigint; fresh boolean;\nbegin\n'
+    body := E'#variable_conflict use_column\n<<tidemark_state>>\n'
+        || E'declare touched bigint; last bigint; fresh boolean; stamp timestamptz; as_attached boolean; same_key boolean; under_way text; session_settings text[];\nbegin\n'
         -- Loop guard. Triggers that fire always would log what tidemark itself applies here. An ordinary role may not
         -- set the replica role, so that an application cannot switch capture off by the first setting alone.
-        || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) = ''1'' and pg_catalog.current_setting(''session_replication_role'') = ''replica'' then return null; end if;\n' else '' end
+        || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) operator(pg_catalog.=) ''1'' and pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then return null; end if;\n' else '' end
         -- A trigger that somebody put on a table of his own must not write here.
-        || E'    if TG_RELID <> %1$s::pg_catalog.oid and pg_catalog.pg_partition_root(TG_RELID) is distinct from %1$s::pg_catalog.oid::pg_catalog.regclass then return null; end if;\n'
-        || E'    if TG_OP = ''TRUNCATE'' then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
-        || E'            case when TG_RELID <> %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::text end, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n'
-        || E'    if %4$s then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''X'', null, null, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n'
-        || E'    fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%%'';\n%5$s'
-        || E'    if touched > 0 then\n        last := pg_catalog.currval(''tidemark.data_changes_id_seq'');\n'
-        || E'        if last %% 16384 < touched then\n'
+        || format(E'    if TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid and pg_catalog.pg_partition_root(TG_RELID) is distinct from %1$s::pg_catalog.oid::pg_catalog.regclass then return null; end if;\n'
+            || E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
+            || E'            case when TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::pg_catalog.text end, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n',
+            relation::oid, capture, insert_head)
+        || case when is_quick and key_index is not null then format(E'    under_way := pg_catalog.current_setting(%L, true);\n', counter) else '' end
+        || handed_on
+        -- From here on by the table itself. The settings are put back: they would last until the transaction ends.
+        || case when is_quick then
+            format(E'    if touched is null then\n    session_settings := array[%s];\n    perform %s;\n',
+                (select string_agg(format('pg_catalog.current_setting(%L)', n), ', ') from unnest(array['search_path', 'enable_seqscan', 'work_mem', 'jit']) n),
+                'pg_catalog.set_config(''search_path'', ''pg_catalog, pg_temp'', true)' || case when key_index is null then '' else ', pg_catalog.set_config(''enable_seqscan'', ''off'', true)' end)
+           else '' end
+        || format(E'    if %s then\n        %s\n        values (pg_catalog.pg_current_xact_id(), %s, ''X'', null, null, pg_catalog.clock_timestamp());\n', guard, insert_head, capture)
+        || E'    else\n    fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%'';\n' || branch || E'    end if;\n'
+        || case when is_quick then
+            format(E'    perform %s;\n    end if;\n',
+                (select string_agg(format('pg_catalog.set_config(%L, session_settings[%s], true)', n, i), ', ' order by i desc)
+                 from unnest(array['search_path', 'enable_seqscan', 'work_mem', 'jit']) with ordinality u(n, i)))
+           else '' end
+        || case when is_quick and key_index is not null then
+            format(E'    if under_way operator(pg_catalog.=) ''2'' then\n        under_way := pg_catalog.set_config(%1$L, '''', true);\n'
+                || E'    elsif under_way operator(pg_catalog.<>) '''' then\n        last := under_way::pg_catalog.int8 operator(pg_catalog.-) 2;\n'
+                || E'        if touched operator(pg_catalog.>) 0 and last operator(pg_catalog.%%) 2 operator(pg_catalog.=) 0 then last := last operator(pg_catalog.+) 1; end if;\n'
+                || E'        under_way := pg_catalog.set_config(%1$L, case when last operator(pg_catalog.<) 2 then '''' else last::pg_catalog.text end, true);\n    end if;\n', counter) else '' end
+        || E'    if touched operator(pg_catalog.>) 0 then\n        last := pg_catalog.currval(''tidemark.data_changes_id_seq'');\n'
+        || E'        if last operator(pg_catalog.%) 16384 operator(pg_catalog.<) touched then\n'
+        || E'            insert into tidemark.tick (token, snapshot, xid, last_id, high_id, written_at)\n'
+        || E'            select pg_catalog.gen_random_uuid(), pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_xact_id(),\n'
         -- Only in read committed is the snapshot as young as the id.
-        || E'            insert into tidemark.tick (token, snapshot, xid, last_id, written_at)\n            values (pg_catalog.gen_random_uuid(), pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_xact_id(),\n'
-        || E'                case when fresh then last end, pg_catalog.clock_timestamp());\n'
-        || E'        end if;\n    end if;\n    return null;\nend ',
-        relation::oid, capture, insert_head, guard, branch);
+        || E'                case when pg_catalog.starts_with(pg_catalog.current_setting(''transaction_isolation''), ''read'') then tidemark_state.last end,\n'
+        || E'                q.last_value, pg_catalog.clock_timestamp()\n'
+        || E'            from tidemark.data_changes_id_seq q;\n'
+        || E'        end if;\n    end if;\n    return null;\nend ';
 
     -- Older triggers of ours, only where they are: DROP TRIGGER locks harder than CREATE TRIGGER.
     for found_trigger in
         select t.tgname, t.tgrelid::regclass as rel from pg_catalog.pg_trigger t
         where t.tgrelid in (select relation union select p.relid from pg_catalog.pg_partition_tree(relation) p)
-          and t.tgparentid = 0 and t.tgname in ('tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
+          and t.tgparentid = 0 and t.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
           and t.tgfoid in (select p.oid from pg_catalog.pg_proc p where p.pronamespace = 'tidemark'::regnamespace)
         order by 2, 1
     loop
@@ -570,18 +782,22 @@ begin
     end loop;
     -- enable_seqscan: the plan is kept for the session; one made while the table was tiny would scan it whole for
     -- every row after it has grown.
-    return next format(E'create or replace function %s() returns trigger\nlanguage plpgsql security definer\nset search_path = pg_catalog, pg_temp\n%s%s\nas %L',
-        function_name, case when key_index is not null then 'set enable_seqscan = off ' else '' end, settings, body);
+    -- Each setting costs writers a tenth of the trigger: the quick way does without.
+    return next format(E'create or replace function %s() returns trigger\nlanguage plpgsql security definer\n%s%s\nas %L', function_name,
+        case when is_quick then '' else case when settings like '%search\_path%' then '' else E'set search_path = pg_catalog, pg_temp\n' end || case when key_index is not null then 'set enable_seqscan = off ' else '' end end,
+        settings, body);
     return next format('revoke all on function %s() from public', function_name);
     for event, created in
         select * from (values
+            ('tidemark_begins', 'before insert or update or delete on %s for each statement'),
             ('tidemark_insert', 'after insert on %s referencing new table as tidemark_new for each statement'),
             ('tidemark_update', 'after update on %s referencing old table as tidemark_old new table as tidemark_new for each statement'),
             ('tidemark_delete', 'after delete on %s referencing old table as tidemark_old for each statement'),
             ('tidemark_row', 'after insert or update or delete on %s for each row')) v(name, definition)
-        where (v.name = 'tidemark_row') = (actual_kind = 'row')
+        where (v.name = 'tidemark_row') = (actual_kind = 'row') and (v.name <> 'tidemark_begins' or is_quick and key_index is not null)
     loop
-        return next format('create trigger %s ' || created || ' execute function %s()', event, qualified, function_name);
+        return next format('create trigger %s ' || created || ' execute function %s', event, qualified,
+            case event when 'tidemark_begins' then format('tidemark.statement_begins(%L)', counter) else function_name || '()' end);
         if replica_role then return next format('alter table %s enable always trigger %s', qualified, event); end if;
     end loop;
     return query select * from tidemark.truncate_statements(relation, function_name, replica_role);
@@ -600,7 +816,8 @@ begin
     for item in
         select t.tgname, t.tgrelid::regclass as rel from pg_catalog.pg_trigger t
         join tidemark.capture c on t.tgfoid = pg_catalog.to_regproc(format('tidemark.%I', 'capture_' || c.id))
-        where c.relation = detach.relation::oid and t.tgparentid = 0 order by 2, 1
+            or t.tgrelid = c.relation and t.tgfoid = pg_catalog.to_regproc('tidemark.statement_begins')
+        where c.relation = detach.relation::oid and t.tgparentid = 0 group by 1, 2 order by 2, 1
     loop
         execute format('drop trigger %I on %s', item.tgname, item.rel);
     end loop;

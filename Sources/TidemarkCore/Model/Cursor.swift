@@ -62,11 +62,14 @@ package struct Window: Hashable, Sendable {
     package var witness: String
     /// No change of the window has a lower or equal id: where reading may begin.
     package var afterID: Int64
+    /// No change of the window has a higher id: where reading may end.
+    package var throughID: Int64
 
-    package init(start: Snapshot, end: Snapshot, witness: String, afterID: Int64) {
+    package init(start: Snapshot, end: Snapshot, witness: String, afterID: Int64, throughID: Int64) {
         self.start = start
         self.end = end
         self.witness = witness
         self.afterID = afterID
+        self.throughID = throughID
     }
 }

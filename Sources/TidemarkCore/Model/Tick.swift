@@ -8,11 +8,14 @@ package struct Tick: Hashable, Sendable {
     /// A change id that is below every id drawn by a transaction not seen at the moment, or nil
     /// where the writer could not know one (its snapshot was older than its ids).
     package let lastID: Int64?
+    /// No transaction that is seen at the moment has drawn a higher id; nil where it was not noted.
+    package let highID: Int64?
 
-    package init(token: String, snapshot: TransactionSnapshot, writer: UInt64, lastID: Int64?) {
+    package init(token: String, snapshot: TransactionSnapshot, writer: UInt64, lastID: Int64?, highID: Int64? = nil) {
         self.token = token
         self.cut = snapshot.countingAsOpen(writer)
         self.lastID = lastID
+        self.highID = highID
     }
 }
 

@@ -12,16 +12,21 @@ struct LogStatus {
         }
         let log = try session.query(
             """
-            select pg_total_relation_size('tidemark.data_changes'),
-                   coalesce((select max(id) from tidemark.data_changes) - (select min(id) from tidemark.data_changes) + 1, 0)
+            select coalesce(sum(pg_total_relation_size(s.relid)), 0),
+                   (select min(id) from (\(Self.firstOfEachSegment)) first)
+            from pg_partition_tree('tidemark.data_changes') s where s.isleaf
             """)
         status.lastID = try CaptureRegistry.lastDrawnID(in: session)
         status.logBytes = Int64(log[0, 0] ?? "") ?? 0
-        status.logRows = Int64(log[0, 1] ?? "") ?? 0
+        status.logRows = log[0, 1].flatMap { Int64($0) }.map { status.lastID - $0 + 1 } ?? 0
         if let cursor { try addPending(pipeline, after: cursor, settledThrough, to: &status) }
         status.holdsBackPruning = try oldestTransaction()
         return status
     }
+
+    /// What lies first in a segment is its oldest, give or take what was written at the same moment.
+    private static let firstOfEachSegment = (0..<LogPruner.segments)
+        .map { "(select id from tidemark.data_changes_\($0) limit 1)" }.joined(separator: " union all ")
 
     private func addPending(
         _ pipeline: String, after cursor: Cursor, _ settledThrough: [TableName: Int32], to status: inout SourceStatus
@@ -42,6 +47,7 @@ struct LogStatus {
             """
             select count(*), extract(epoch from clock_timestamp() - min(changed_at))::float8
             from tidemark.data_changes where not pg_visible_in_snapshot(xid, $1::pg_snapshot)
+              and id > (select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < pg_snapshot_xmin($1::pg_snapshot)::text::numeric)
             """, [.text(cursor.snapshot.description)])
         status.pendingChanges = Int64(pending[0, 0] ?? "") ?? 0
         status.pendingSeconds = pending[0, 1].flatMap { Double($0) }

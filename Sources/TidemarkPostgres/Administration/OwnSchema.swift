@@ -21,7 +21,7 @@ struct OwnSchema {
         let functions = try session.query(
             "select format('drop function if exists %s', oid::regprocedure) from pg_proc where pronamespace = to_regnamespace('tidemark')")
         let standing = try session.query(
-            "select relname from pg_class where relnamespace = to_regnamespace('tidemark') and relkind in ('r', 'p', 'v', 'm', 'f')")
+            "select relname from pg_class where relnamespace = to_regnamespace('tidemark') and relkind in ('r', 'p', 'v', 'm', 'f') and not relispartition")
         let left = Set((0..<standing.count).compactMap { standing[$0, 0] }).subtracting(tables)
         return tables.map { "drop table if exists tidemark.\($0)" }
             + (isSource ? (0..<functions.count).compactMap { functions[$0, 0] } : [])

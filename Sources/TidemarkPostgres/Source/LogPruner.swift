@@ -1,15 +1,15 @@
 import TidemarkCore
 
-/// Removes from the log what every pipeline has made durable, a bounded piece at a time.
+/// Removes from the log what every pipeline has made durable, a segment at a time.
 struct LogPruner {
     let session: PostgresSession
-    /// Rows per statement: a longer one would hold the vacuum of the log up.
-    private static let rowsPerStatement = 50_000
+    /// As many as the ring of `sql/postgresql/install.sql` has.
+    static let segments = 4
 
     /// Records how far the pipeline is, then prunes.
     ///
-    /// Only rows whose transaction is seen by *every* pipeline's snapshot go (BREAKS A5), found from
-    /// the low end of the log. Ticks go before them, but never one that a pipeline names: it proves that
+    /// Only segments go whose every row is of a transaction that *every* pipeline's snapshot sees (BREAKS A5).
+    /// Ticks go before them, but never one that a pipeline names: it proves that
     /// the source still has what the target saw. A target restored from a backup names an older one,
     /// which is gone then, and so it is refused.
     func confirm(_ cursor: Cursor, of pipeline: String) throws {
@@ -21,26 +21,15 @@ struct LogPruner {
                 last_id = excluded.last_id, confirmed_at = excluded.confirmed_at
             """,
             [.text(pipeline), .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.lastID))])
-        // Ticks first: a cursor of the past has to be refused before a row that it needs is gone.
+        // Not while a pipeline was set up and has never confirmed: it needs everything, and setup records it before
+        // it takes its first tick. Ticks first: a cursor of the past has to be refused before a row that it needs is gone.
         try session.run(
             """
             delete from tidemark.tick t
             where t.id < (select min(w.id) from tidemark.pipeline p join tidemark.tick w on w.token = p.witness)
-              and \(Self.nobodyStarts)
+              and not exists (select from tidemark.pipeline where snapshot is null)
             """)
-        var removed = 0
-        repeat {
-            removed = try session.query(
-                """
-                delete from tidemark.data_changes where id = any (array(
-                    select c.id from (select id, xid from tidemark.data_changes order by id limit \(Self.rowsPerStatement)) c
-                    where not exists (select from tidemark.pipeline p where not pg_visible_in_snapshot(c.xid, p.snapshot))))
-                  and \(Self.nobodyStarts)
-                """).affected
-        } while removed == Self.rowsPerStatement
+        for segment in 0..<Self.segments { try session.query("select tidemark.empty_segment(\(segment))") }
+        try session.query("select tidemark.leave_shared_segment()")
     }
-
-    /// A pipeline that was set up and has never confirmed needs everything. Part of each statement, so
-    /// that it sees what the statement sees: setup records the pipeline before it takes its first tick.
-    private static let nobodyStarts = "not exists (select from tidemark.pipeline where snapshot is null)"
 }

@@ -4,6 +4,7 @@ package import TidemarkCore
 package final class PostgresSource: ChangeSource {
     let session: PostgresSession
     let limits: ReadLimits
+    private let log: LogReading
     /// What the last look found where there was nothing to apply after `start`.
     private var idle: (start: TransactionSnapshot, lastID: Int64, now: TransactionSnapshot)?
     /// How far the windows of one tick have been read: below `firstID` there is nothing behind `start`.
@@ -12,6 +13,7 @@ package final class PostgresSource: ChangeSource {
 
     package init(_ url: String, limits: ReadLimits = ReadLimits()) throws {
         session = try reporting("the source cannot be reached") { try PostgresSession(url) }
+        log = LogReading(session: session)
         self.limits = limits
     }
 
@@ -42,14 +44,14 @@ package final class PostgresSource: ChangeSource {
             // Also where there is nothing to apply: a target of the past may find an empty log.
             if !hasSeenWitness { try TickWriting(session: session).requireWitness(of: cursor) }
             hasSeenWitness = true
-            let lastID = try CaptureRegistry.lastDrawnID(in: session)
-            if case .transactions(let end) = end { return try windows(from: start, to: end, lastID, cursor, taken) }
-            let now = try TransactionSnapshot.parsed(try session.query("select pg_current_snapshot()")[0, 0])
+            try log.prepare()
+            if case .transactions(let end) = end { return try windows(from: start, to: end, cursor, taken) }
+            let (now, lastID) = try log.position()
             // No id was drawn and nobody ended: there still is nothing. The whole snapshot has to be the
             // same, since it does not list transactions beyond its xmax, which may have drawn ids.
             if let idle, idle.start == start, idle.lastID == lastID, idle.now == now { return [] }
             let lowest = try lowestID(notSeenBy: start, endedIn: now)
-            guard let first = try firstID(above: lowest, notSeenBy: start, seenBy: now) else {
+            guard let first = try log.firstID(in: lowest..<lastID, notSeenBy: start, seenBy: now) else {
                 idle = (start, lastID, now)
                 return []
             }
@@ -63,29 +65,21 @@ package final class PostgresSource: ChangeSource {
 
     /// The windows to a snapshot that somebody holds: the tick, which is written after it, is their witness.
     private func windows(
-        from start: TransactionSnapshot, to end: TransactionSnapshot, _ lastID: Int64, _ cursor: Cursor, _ taken: TakenTables
+        from start: TransactionSnapshot, to end: TransactionSnapshot, _ cursor: Cursor, _ taken: TakenTables
     ) throws -> [Window] {
         guard start != end else { return [] }
+        let lastID = try CaptureRegistry.lastDrawnID(in: session)
         let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
         let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
         progress = (tick, start, floor + 1)
-        let first = try firstID(above: floor, notSeenBy: start, seenBy: end)
+        let first = try log.firstID(in: floor..<max(floor, tick.highID), notSeenBy: start, seenBy: end)
         return try cut(from: start, to: end, tick, above: floor, first: first ?? floor)
     }
 
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
-        // COPY takes no parameters: the values are numbers and snapshots that were parsed here.
-        let afterID = try reporting("the change log cannot be read") { try advance(to: window) }
-        let query = """
-            select id, capture, operation, key, image from tidemark.data_changes
-            where id > \(afterID)
-              and pg_visible_in_snapshot(xid, '\(window.end)'::pg_snapshot)
-              and not pg_visible_in_snapshot(xid, '\(window.start)'::pg_snapshot)
-              and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
-            order by id
-            """
         try reporting("the change log cannot be read") {
-            try session.copyOutChanges(query, limits, receive)
+            let afterID = try advance(to: window)
+            try log.read(window, above: afterID, captures: captures, limits, receive)
         }
     }
 
@@ -114,19 +108,6 @@ package final class PostgresSource: ChangeSource {
         return Int64(rows[0, 0] ?? "") ?? 0
     }
 
-    private func firstID(
-        above id: Int64, notSeenBy start: TransactionSnapshot, seenBy end: TransactionSnapshot
-    ) throws -> Int64? {
-        let rows = try session.query(
-            """
-            select id from tidemark.data_changes where id > $1
-                and pg_visible_in_snapshot(xid, $2::pg_snapshot) and not pg_visible_in_snapshot(xid, $3::pg_snapshot)
-            order by id limit 1
-            """,
-            [.text(String(id)), .text(end.description), .text(start.description)])
-        return rows[0, 0].flatMap { Int64($0) }
-    }
-
     /// Where reading a window may begin. Of the windows of one tick, a later one may hold a lower id
     /// than an earlier one (a straggler), but what none of the rest needs is not read again.
     private func advance(to window: Window) throws -> Int64 {
@@ -134,7 +115,8 @@ package final class PostgresSource: ChangeSource {
             // A window that is read once more, after the next one was begun, is read from its own beginning.
             known.start.isContained(in: start)
         else { return window.afterID }
-        let first = try firstID(above: known.firstID - 1, notSeenBy: start, seenBy: known.tick.snapshot)
+        let rest = known.firstID - 1..<max(known.firstID - 1, known.tick.highID)
+        let first = try log.firstID(in: rest, notSeenBy: start, seenBy: known.tick.snapshot)
         progress = (known.tick, start, max(first ?? known.firstID, known.firstID))
         return max(window.afterID, (progress?.firstID ?? 0) - 1)
     }
@@ -142,23 +124,27 @@ package final class PostgresSource: ChangeSource {
     private func cut(
         from start: TransactionSnapshot, to end: TransactionSnapshot, _ tick: WrittenTick, above lowest: Int64, first: Int64
     ) throws -> [Window] {
+        let ticks = try ticks(above: lowest)
         let ends = WindowCut.ends(
-            from: start, startID: first, to: end, ticks: try ticks(above: lowest),
-            changesMax: limits.windowChangesMax)
+            from: start, startID: first, to: end, ticks: ticks, changesMax: limits.windowChangesMax)
+        let highIDs = Dictionary(ticks.map { ($0.cut, $0.highID ?? tick.highID) }, uniquingKeysWith: min)
         var from = start
         return ends.map { next in
             defer { from = next }
-            return Window(start: .transactions(from), end: .transactions(next), witness: tick.token, afterID: lowest)
+            return Window(
+                start: .transactions(from), end: .transactions(next), witness: tick.token, afterID: lowest,
+                throughID: highIDs[next] ?? tick.highID)
         }
     }
 
     private func ticks(above id: Int64) throws -> [Tick] {
         let rows = try session.query(
-            "select token, snapshot, xid, last_id from tidemark.tick where last_id > $1", [.text(String(id))])
+            "select token, snapshot, xid, last_id, high_id from tidemark.tick where last_id > $1", [.text(String(id))])
         return try (0..<rows.count).map { row in
             Tick(
                 token: rows[row, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[row, 1]),
-                writer: UInt64(rows[row, 2] ?? "") ?? 0, lastID: rows[row, 3].flatMap { Int64($0) })
+                writer: UInt64(rows[row, 2] ?? "") ?? 0, lastID: rows[row, 3].flatMap { Int64($0) },
+                highID: rows[row, 4].flatMap { Int64($0) })
         }
     }
 }

@@ -4,6 +4,8 @@ import TidemarkCore
 struct WrittenTick {
     let token: String
     let snapshot: TransactionSnapshot
+    /// No transaction that the snapshot sees has an id above it.
+    let highID: Int64
 }
 
 /// Writes the worker's tick: it takes the end of the windows, and is their witness.
@@ -33,13 +35,15 @@ struct TickWriting {
     private func insert(lastID: Int64, after cursor: Cursor) throws -> WrittenTick {
         let rows = try session.query(
             """
-            insert into tidemark.tick (token, snapshot, xid, last_id, low_id, written_at)
-            values (gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, clock_timestamp())
-            returning token, snapshot, exists (select from tidemark.tick where token = $2::uuid)
+            insert into tidemark.tick (token, snapshot, xid, last_id, low_id, high_id, written_at)
+            select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, q.last_value, clock_timestamp()
+            from tidemark.data_changes_id_seq q
+            returning token, snapshot, exists (select from tidemark.tick where token = $2::uuid), high_id
             """,
             [.text(String(lastID)), .text(cursor.witness)])
         guard rows[0, 2] == "t" else { throw Self.witnessGone(cursor) }
-        return WrittenTick(token: rows[0, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[0, 1]))
+        return WrittenTick(
+            token: rows[0, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[0, 1]), highID: Int64(rows[0, 3] ?? "") ?? .max)
     }
 
     /// Has the source still what the cursor saw?

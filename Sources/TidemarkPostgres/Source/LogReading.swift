@@ -1,0 +1,80 @@
+import TidemarkCore
+
+/// Reads rows of the log, piece by piece in the order of their ids.
+///
+/// The log's index is one of block ranges (BRIN), which costs writers little. It gives no order, so a piece
+/// is sorted: small enough for memory. And it knows only what was summarized: the worker sees to that.
+final class LogReading {
+    private let session: PostgresSession
+    private static let idsPerPiece: Int64 = 65_536
+    /// How many ids may be drawn before the index is brought up to date: what it does not know is read at each look.
+    private static let idsUnsummarized: Int64 = 8_192
+    private var summarizedThrough: Int64?
+
+    init(session: PostgresSession) { self.session = session }
+
+    /// Settings of the session; a no-op but for the first time.
+    func prepare() throws {
+        guard summarizedThrough == nil else { return }
+        // A scan of the whole log is never right; a piece is sorted in memory.
+        try session.run("set enable_seqscan = off; set jit = off; set work_mem = '32MB'")
+        try summarize(through: 0)
+    }
+
+    /// Now, and an id that no transaction that is seen now has gone beyond.
+    func position() throws -> (now: TransactionSnapshot, lastID: Int64) {
+        let rows = try session.query(
+            "select pg_current_snapshot(), case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
+        let lastID = Int64(rows[0, 1] ?? "") ?? 0
+        if lastID - (summarizedThrough ?? 0) > Self.idsUnsummarized { try summarize(through: lastID) }
+        return (try TransactionSnapshot.parsed(rows[0, 0]), lastID)
+    }
+
+    /// - Parameter ids: above the lower bound, up to the upper one.
+    func firstID(
+        in ids: Range<Int64>, notSeenBy start: TransactionSnapshot, seenBy end: TransactionSnapshot
+    ) throws -> Int64? {
+        for piece in Self.pieces(of: ids) {
+            let rows = try session.query(
+                "select min(id) from tidemark.data_changes where \(Self.condition(piece, notSeenBy: start, seenBy: end))")
+            if let id = rows[0, 0].flatMap({ Int64($0) }) { return id }
+        }
+        return nil
+    }
+
+    func read(
+        _ window: Window, above id: Int64, captures: [Int32], _ limits: ReadLimits, _ receive: (ChangePage) throws -> Void
+    ) throws {
+        guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
+        for piece in Self.pieces(of: id..<max(id, window.throughID)) {
+            // COPY takes no parameters: the values are numbers and snapshots that were parsed here.
+            let query = """
+                select id, capture, operation, key, image from tidemark.data_changes
+                where \(Self.condition(piece, notSeenBy: start, seenBy: end))
+                  and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
+                order by id
+                """
+            try session.copyOutChanges(query, limits, receive)
+        }
+    }
+
+    private func summarize(through id: Int64) throws {
+        try session.query("select tidemark.summarize_log()")
+        summarizedThrough = id
+    }
+
+    private static func condition(
+        _ piece: ClosedRange<Int64>, notSeenBy start: TransactionSnapshot, seenBy end: TransactionSnapshot
+    ) -> String {
+        """
+        id between \(piece.lowerBound) and \(piece.upperBound)
+          and pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
+        """
+    }
+
+    private static func pieces(of ids: Range<Int64>) -> some Sequence<ClosedRange<Int64>> {
+        stride(from: ids.lowerBound, to: ids.upperBound, by: Int(idsPerPiece)).lazy.map { first in
+            first + 1...min(ids.upperBound, first + idsPerPiece)
+        }
+    }
+}
