@@ -39,7 +39,12 @@ package struct PagePlan: Sendable, Equatable {
                     replaced = latest.put(index, key: key, of: change.capture, in: page)
                 }
                 tables[slot].keyed.append(index)
-                if let replaced { tables[slot].superseded.insert(replaced) }
+                if let replaced {
+                    tables[slot].superseded.insert(replaced)
+                    if tables[slot].fresh.remove(replaced) != nil { tables[slot].fresh.insert(index) }
+                } else if tables[slot].coalesced, change.operation == .insert {
+                    tables[slot].fresh.insert(index)
+                }
             } else if change.operation == .delete {
                 tables[slot].wholeRowDeletions.append(index)
             } else {
@@ -63,6 +68,8 @@ package struct TablePlan: Sendable, Equatable {
 
     var keyed: [Int] = []
     var superseded: Set<Int> = []
+    /// Of the changes that count, those of rows that the page inserts: before it they did not exist.
+    package internal(set) var fresh: Set<Int> = []
 
     init(capture: Int32, coalesced: Bool) {
         self.capture = capture
@@ -81,6 +88,7 @@ package struct TablePlan: Sendable, Equatable {
         wholeRowDeletions = []
         keyed = []
         superseded = []
+        fresh = []
     }
 }
 

@@ -6,8 +6,8 @@ struct PagedWindow: WindowWork {
     private var stage = WindowStage()
     private var parts = PageParts()
     private var used: [Int32: TableStatements] = [:]
-    /// The table whose upsert the server may still work on.
-    private var unsettled: CapturedTable?
+    /// What the server may still work on.
+    private var unsettled: PagedTable?
     private var truncation: Truncation { Truncation(session: tables.session, context: tables.context) }
 
     init(_ tables: TargetTables) { self.tables = tables }
@@ -62,8 +62,8 @@ struct PagedWindow: WindowWork {
         for table in order.reversed() { try refusable(table.statements.captured) { try table.deleteUnreferenced() } }
         for table in order {
             try settle()
-            unsettled = table.statements.captured
-            try refusable(unsettled) { try table.upsert() }
+            unsettled = table
+            try refusable(table.statements.captured) { try table.upsert() }
         }
         if order.contains(where: \.deletesAgain) { try settle() }
         for table in order.reversed() { try refusable(table.statements.captured) { try table.deleteRest() } }
@@ -99,8 +99,10 @@ struct PagedWindow: WindowWork {
     }
 
     /// Waits for the last page's upsert, on which the server worked while this page was planned.
-    private func settle() throws {
-        try refusable(unsettled) { try tables.session.settle() }
+    private mutating func settle() throws {
+        guard let table = unsettled else { return try refusable(nil) { try tables.session.settle() } }
+        unsettled = nil
+        try refusable(table.statements.captured) { try table.completeUpsert() }
     }
 
     /// Turns the server's refusal of a row into one that staging may answer.
@@ -108,6 +110,7 @@ struct PagedWindow: WindowWork {
         do {
             try body()
         } catch let failure as PostgresFailure {
+            if failure.sqlState == PageRefusal.uniqueViolation, let table { tables.expectRows(in: table) }
             if PageRefusal.isAboutRows(failure) { throw PageRefusal(failure: failure, table: table) }
             throw TargetFault(failure, context: tables.context).error("the target refused a change", table: table?.name)
         } catch is Truncation.WouldCascade {
@@ -123,7 +126,10 @@ private struct PagedTable {
     private let tables: TargetTables
     private let insertions: [Int]
     private let deletes: [Int]
-    private let upserts: [Int]
+    /// Rows that are new, rows that stand, and rows that may do either.
+    private let (fresh, standing, upserts): ([Int], [Int], [Int])
+    /// Below that many, planning an UPDATE costs more than it saves.
+    private static let standingMin = 32
 
     init(_ plan: TablePlan, _ statements: TableStatements, _ page: ChangePage, _ tables: TargetTables) throws {
         (self.statements, self.page, self.tables) = (statements, page, tables)
@@ -135,7 +141,15 @@ private struct PagedTable {
         }
         if plan.coalesced { changes = page.inKeyOrder(changes) }
         deletes = changes.filter { page.changes[$0].operation == .delete }
-        upserts = changes.filter { page.changes[$0].operation != .delete }
+        let rows = changes.filter { page.changes[$0].operation != .delete }
+        guard plan.coalesced, !tables.preloaded.contains(plan.capture), !statements.target.hasIdentityBesideKey else {
+            (fresh, standing, upserts) = ([], [], rows)
+            return
+        }
+        fresh = rows.filter(plan.fresh.contains)
+        let others = fresh.isEmpty ? rows : rows.filter { !plan.fresh.contains($0) }
+        let updates = statements.paged.update != nil && others.count >= Self.standingMin
+        (standing, upserts) = updates ? (others, []) : ([], others)
     }
 
     func deleteUnreferenced() throws {
@@ -143,9 +157,21 @@ private struct PagedTable {
         if statements.target.hasIdentityBesideKey { try delete(statements.paged.deletion, upserts) }
     }
 
+    /// An upsert costs half as much again as the INSERT of a row that is not there, or the UPDATE of one that is.
+    /// That the log says which it is need not be so: the target's unique index has the last word on the first,
+    /// and the number of rows on the second.
     func upsert() throws {
-        try write(statements.paged.insertion, insertions)
+        try write(statements.paged.insertion, insertions + fresh)
         try write(statements.paged.upsert, upserts)
+        guard let update = statements.paged.update, !standing.isEmpty else { return }
+        try tables.session.send(update, [.json(PageArray.images(standing, of: page))])
+    }
+
+    func completeUpsert() throws {
+        try tables.session.settle()
+        guard !standing.isEmpty, tables.session.affectedByLastSent < standing.count else { return }
+        try write(statements.paged.upsert, standing)
+        try tables.session.settle()
     }
 
     /// Rows that others refer to go last.
@@ -199,6 +225,8 @@ struct PageRefusal: Error {
     /// Nil where whole rows were missing.
     let failure: PostgresFailure?
     let table: CapturedTable?
+
+    static let uniqueViolation = "23505"
 
     /// Refused values, violated constraints, rows too large for an index, and what triggers raise, which
     /// may be anything that the server itself does not say.

@@ -21,6 +21,8 @@ struct TableStatements {
     struct Paged {
         let insertion: String
         let upsert: String
+        /// For rows that stand already; nil where there is nothing to set, or a row has to be made anew.
+        let update: String?
         let deletion: String
         /// Leaves rows alone that others refer to.
         let deletionOfUnreferenced: String
@@ -48,6 +50,7 @@ struct TableStatements {
         let sql = StatementText(target)
         paged = Paged(
             insertion: sql.insertion(from: sql.records), upsert: sql.upsert(from: sql.records),
+            update: sql.update(from: sql.records),
             deletion: sql.deletion(using: sql.keyRecords), deletionOfUnreferenced: sql.deletion(using: sql.keyRecords, sparing: true),
             latest: sql.latestPlaces)
         // In replica role every touched row goes first, so that rows may swap unique values. Otherwise
@@ -136,12 +139,21 @@ private struct StatementText {
     /// The key columns are set too where equal keys may be written differently: `1.0` becomes `1.00`.
     func upsert(from source: String) -> String {
         if target.hasIdentityBesideKey { return insertion(from: source) }
-        let keyNames = Set(target.captured.keyColumns)
-        let set = target.written.filter { !$0.isIdentityAlways && !(keyNames.contains($0.name) && $0.comparesByText) }
-        let assignments = set.map { "\($0.quoted) = excluded.\($0.quoted)" }.joined(separator: ", ")
+        let assignments = assigned.map { "\($0.quoted) = excluded.\($0.quoted)" }.joined(separator: ", ")
         let conflict = keys.map(\.quoted).joined(separator: ", ")
         return insertion(from: source) + "\non conflict (\(conflict)) do "
             + (assignments.isEmpty ? "nothing" : "update set \(assignments)")
+    }
+
+    func update(from source: String) -> String? {
+        guard !target.hasIdentityBesideKey, !keys.isEmpty, !assigned.isEmpty else { return nil }
+        let assignments = assigned.map { "\($0.quoted) = \($0.fromRecord())" }.joined(separator: ", ")
+        return "update \(target.onlyName) as t set \(assignments)\nfrom \(source)\nwhere \(keys.map(\.matches).joined(separator: " and "))"
+    }
+
+    private var assigned: [TargetColumn] {
+        let keyNames = Set(target.captured.keyColumns)
+        return target.written.filter { !$0.isIdentityAlways && !(keyNames.contains($0.name) && $0.comparesByText) }
     }
 
     func deletion(using source: String, sparing: Bool = false) -> String {

@@ -8,6 +8,8 @@ final class TargetTables {
     /// What the pipeline takes, by the generation that changes carry.
     var captured: [Int32: CapturedTable] = [:]
     private var found: [Int32: TableStatements] = [:]
+    /// Captures whose log says of rows that they are new, and the target has them: loaded by somebody else.
+    private(set) var preloaded: Set<Int32> = []
     private var converters: [Int32: StorageClassImage] = [:]
 
     init(session: PostgresSession, context: ApplyContext) {
@@ -37,6 +39,8 @@ final class TargetTables {
         converters = [:]
         prepared.forget()
     }
+
+    func expectRows(in table: CapturedTable) { preloaded.insert(table.capture) }
 
     func keysCompareByText(_ capture: Int32) -> Bool { found[capture]?.keysCompareByText ?? false }
 

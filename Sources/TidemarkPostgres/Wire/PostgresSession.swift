@@ -5,6 +5,8 @@ import Glibc
 package final class PostgresSession {
     let connection: OpaquePointer
     private var isAwaitingAnswer = false
+    /// How many rows the statement touched that was sent last, once it has settled.
+    private(set) var affectedByLastSent = 0
 
     /// Settings that every session of tidemark pins, so that no default of a role, database or
     /// server changes how a value is read or written, or whether a commit is durable.
@@ -91,6 +93,17 @@ package final class PostgresSession {
         return PostgresRows(try checked(result))
     }
 
+    /// Sends a statement that is planned for this time only; otherwise as the prepared ones.
+    func send(_ sql: String, _ parameters: [PostgresParameter]) throws(PostgresFailure) {
+        try settle()
+        let bound = BoundParameters(parameters)
+        let sent = bound.withPointers { pointers in
+            PQsendQueryParams(
+                connection, sql, Int32(parameters.count), bound.types, pointers, bound.lengths, bound.formats, 0)
+        }
+        try expectAnswer(sent)
+    }
+
     /// Sends a prepared statement and comes back while the server works on it. What it failed with is
     /// thrown by the next call that needs the session, or by `settle`.
     func send(prepared name: String, _ bound: BoundParameters) throws(PostgresFailure) {
@@ -99,8 +112,13 @@ package final class PostgresSession {
             PQsendQueryPrepared(
                 connection, name, Int32(bound.types.count), pointers, bound.lengths, bound.formats, 0)
         }
+        try expectAnswer(sent)
+    }
+
+    private func expectAnswer(_ sent: Int32) throws(PostgresFailure) {
         guard sent == 1 else { throw failure(PostgresResult(nil)) }
         isAwaitingAnswer = true
+        affectedByLastSent = 0
     }
 
     /// Waits for the statement that was sent, if one was.
@@ -109,7 +127,7 @@ package final class PostgresSession {
         isAwaitingAnswer = false
         var refusal: PostgresFailure?
         while let result = PQgetResult(connection) {
-            do { _ = try checked(result) } catch { refusal = refusal ?? error }
+            do { affectedByLastSent = PostgresRows(try checked(result)).affected } catch { refusal = refusal ?? error }
         }
         if let refusal { throw refusal }
     }
