@@ -4,12 +4,19 @@ import TidemarkCore
 
 extension Pipeline {
     /// Applies windows until there are no more, or up to a snapshot that somebody holds.
-    func applyBacklog(after start: Cursor, upTo end: Snapshot? = nil) async throws -> Cursor {
+    /// - Parameter isWaiting: looks for a while where there is nothing yet.
+    func applyBacklog(after start: Cursor, upTo end: Snapshot? = nil, isWaiting: Bool = false) async throws -> Cursor {
         var cursor = start
-        let (taken, name, known) = (taken, settings.name, selection)
+        let (taken, name, known, stopFlag) = (taken, settings.name, selection, stopFlag)
+        let idle = Backoff(
+            fromMs: settings.idleWaitMinMs, toMs: settings.idleWaitMaxMs, totalMs: isWaiting ? settings.idleLooksMs : 0)
         let (windows, tables, selection) = try await sourceThread.run { source in
             guard let source else { throw CancellationError() }
-            let windows = try source.windows(after: start, taking: taken, upTo: end)
+            var windows = try source.windows(after: start, taking: taken, upTo: end)
+            var wait = idle
+            while windows.isEmpty, !stopFlag.isRaised, wait.wait() {
+                windows = try source.windows(after: start, taking: taken, upTo: end)
+            }
             guard !windows.isEmpty else { return (windows, [CapturedTable](), known) }
             // After the windows' end: setup may have widened the pipeline meanwhile.
             return (windows, try source.capturedTables(), try source.selection(of: name))

@@ -20,8 +20,10 @@ package actor Pipeline {
         /// What `verifiesCopies` notes as the beginning of its look.
         package var startedAt = ""
         /// A look at the source costs a round trip: short while changes come, longer while none do.
-        package var idleWaitMinMs = 5
+        package var idleWaitMinMs = 1
         package var idleWaitMaxMs = 50
+        /// After so long without a change other things are seen to.
+        package var idleLooksMs = 1_000
         package var reconnectWaitMaxMs = 10_000
         /// How often the source is told what it may remove, and how often progress is logged. Catching
         /// up comes first: removing what was applied costs the source as much as reading it.
@@ -150,19 +152,15 @@ package actor Pipeline {
         var cursor = try await connect(takingOver: true)
         log.info("\(failures > 0 ? "connected again" : "following"), at change \(cursor.lastID)")
         failures = 0
-        var waitMs = settings.idleWaitMinMs
         confirmed = cursor
         while !stopping {
             let before = cursor
             cursor = try await advancing(from: before) {
                 if self.hasRowWork { return try await self.workOnRows(after: before) }
-                return try await self.applyBacklog(after: before)
+                return try await self.applyBacklog(after: before, isWaiting: true)
             }
-            waitMs = cursor == before ? min(waitMs * 2, settings.idleWaitMaxMs) : settings.idleWaitMinMs
-            guard cursor == before else { continue }
             // What the last windows of a burst left, once it is over.
-            confirmBeside(cursor)
-            try? await Task.sleep(for: .milliseconds(waitMs))
+            if cursor == before { confirmBeside(cursor) }
         }
         await confirming?.value
         if cursor != confirmed { try await confirm(cursor) }

@@ -64,7 +64,7 @@ struct SimulationTests {
 
     private static func pipeline(_ world: SimulatedWorld, _ existing: TableCopy.Existing, worker: String) -> Pipeline {
         var settings = Pipeline.Settings(name: "simulated", worker: worker)
-        (settings.idleWaitMinMs, settings.idleWaitMaxMs) = (0, 0)
+        settings.idleLooksMs = 0
         (settings.reconnectWaitMaxMs, settings.confirmEveryMs) = (0, 0)
         settings.existing = existing
         settings.partRows = 4...4

@@ -292,11 +292,11 @@ as $$ select case when pg_catalog.pg_current_xact_id_if_assigned() is not null a
 --   key         whether an index still holds up the key that the log names rows by
 --   attributes, storage   xmin of the columns; the files of the table. ALTER … TYPE … USING changes both. One of
 --                         them alone is harmless: SET DEFAULT, column GRANT; VACUUM FULL, CLUSTER, TRUNCATE (logged).
--- One query over all tables (PL/pgSQL keeps its plan), no function that locks or opens a relation. Without own_additions: as if the partitions
+-- One query over all tables, planned once a session (each window asks), no function that locks or opens a relation. Without own_additions: as if the partitions
 -- that the running transaction has added were not there yet.
 create or replace function tidemark.shapes(only_relation oid default null, own_additions boolean default true)
 returns table (capture int, shape text)
-language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
     return query
@@ -330,12 +330,13 @@ begin
         select t.id, md5(string_agg(k.relfilenode::text, ',' order by k.oid)) as print
         from tree t join pg_catalog.pg_class k on k.oid = t.relid group by t.id
     ), keys as (
-        select distinct c.id
-        from captured c join pg_catalog.pg_index i on i.indrelid = c.relation
-        where i.indisunique and i.indisvalid and i.indislive and i.indimmediate and i.indpred is null and i.indexprs is null
-          and c.key_columns = (select array_agg(a.attname::text order by n)
-                               from generate_series(0, i.indnkeyatts - 1) n join pg_catalog.pg_attribute a
-                               on a.attrelid = i.indrelid and a.attnum = i.indkey[n] and a.attnotnull)
+        select c.id from captured c
+        where exists (select from pg_catalog.pg_index i
+                      where i.indrelid = c.relation and i.indisunique and i.indisvalid and i.indislive and i.indimmediate
+                        and i.indpred is null and i.indexprs is null
+                        and c.key_columns = (select array_agg(a.attname::text order by n)
+                                             from generate_series(0, i.indnkeyatts - 1) n join pg_catalog.pg_attribute a
+                                             on a.attrelid = i.indrelid and a.attnum = i.indkey[n] and a.attnotnull))
     )
     select c.id, json_build_object(
                'table', format('%I.%I', n.nspname, k.relname), 'persistence', k.relpersistence,
@@ -359,7 +360,7 @@ as $$ select (select s.shape from tidemark.shapes(relation) s) $$;
 -- takes the snapshot of a window's end.
 create or replace function tidemark.foreign_changes(only_relation oid default null, own_additions boolean default true)
 returns table (capture int, schema_name text, table_name text, reason text)
-language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
     return query
