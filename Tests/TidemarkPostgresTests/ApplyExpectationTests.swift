@@ -58,4 +58,33 @@ struct ApplyExpectationTests {
             #expect(try bench.rows("t") == table.map { "(\($0),\($1),\($0))" }.sorted(), "window \(window)")
         }
     }
+
+    @Test("4: many new rows, which go by COPY, hold the values that single ones do", arguments: [40, 3])
+    func copied(rows: Int) throws {
+        let bench = try ApplyBench(
+            """
+            create table origin (id int primary key, "a""b\\c" text, n numeric, f float8, b bool, y bytea, t timestamptz, l text[], j json, c char(7), e text);
+            create table t (like origin including all); alter table t add column g int generated always as (id + 1) stored
+            """)
+        let texts = #"array[null, '', E'\t\n\r\b\f\x01\x1f', '\\.', '\N', '"quoted" {[:,]}', 'ä € 𝄞 😀', 'null', repeat('x\', 3000)]"#
+        try bench.session.run(
+            """
+            insert into origin select g, (\(texts))[1 + g % 9], (array[1.10, 'NaN', -0.0, 1e-30, null])[1 + g % 5],
+                (array['-0', 'NaN', 'Infinity', '1e-320', null]::float8[])[1 + g % 5], (array[true, false, null])[1 + g % 3],
+                (array['\\x00ff5c', '', null]::bytea[])[1 + g % 3], (array['infinity', '2026-01-01 12:00:00.123456+00', '0044-03-15 BC', null]::timestamptz[])[1 + g % 4],
+                (array['{1,NULL,"a\\"b"}', '[0:1]={5,6}', '{}', null])[1 + g % 4]::text[], (array['null', '{"a" : [1, "\\u0041"]}', null]::json[])[1 + g % 3],
+                'c' || g, (\(texts))[1 + (g * 7) % 9] from generate_series(1, \(rows)) g
+            """)
+        let names = try bench.session.query("select to_json(array_agg(attname::text || ' ' || format_type(atttypid, atttypmod) order by attnum)) from pg_attribute where attrelid = 'origin'::regclass and attnum > 0")
+        bench.capture(1, "t", try JSONText.strings(names[0, 0] ?? ""), key: ["id"])
+        let images = try bench.session.query(
+            #"select id, row_to_json(i)::text from (select id, "a""b\c", n, f, b, y, t, format('%s', l) as l, case when j is not null then format('%s', j) end as j, c, e from origin) i order by id"#)
+        let changes = (0..<images.count).map { row in
+            TestChange(capture: 1, operation: .insert, key: #"{"id":\#(images[row, 0] ?? "")}"#, image: images[row, 1]?.replacing(#""l":"","#, with: #""l":null,"#))
+        }
+        try bench.apply(.paged, [changes])
+        let list = #"id, "a""b\c" as a, n, f, b, y, t, l, j::text as j, c, e"#
+        #expect(try bench.rows("(select \(list) from t)") == bench.rows("(select \(list) from origin)"))
+        #expect(try bench.session.query("select count(*) from t where g = id + 1")[0, 0] == String(rows))
+    }
 }

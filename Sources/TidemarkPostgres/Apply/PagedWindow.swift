@@ -128,6 +128,8 @@ private struct PagedTable {
     private let deletes: [Int]
     /// Rows that are new, rows that stand, and rows that may do either.
     private let (fresh, standing, upserts): ([Int], [Int], [Int])
+    /// Below that many, COPY costs more than it saves: it is parsed each time, and waited for.
+    private static let copiedMin = 32
     /// Below that many, planning an UPDATE costs more than it saves.
     private static let standingMin = 32
 
@@ -161,7 +163,7 @@ private struct PagedTable {
     /// That the log says which it is need not be so: the target's unique index has the last word on the first,
     /// and the number of rows on the second.
     func upsert() throws {
-        try write(statements.paged.insertion, insertions + fresh)
+        try insert(insertions + fresh)
         try write(statements.paged.upsert, upserts)
         guard let update = statements.paged.update, !standing.isEmpty else { return }
         try tables.session.send(update, [.json(PageArray.images(standing, of: page))])
@@ -179,6 +181,17 @@ private struct PagedTable {
 
     func deleteRest() throws {
         if deletesAgain { try delete(statements.paged.deletion, deletes) }
+    }
+
+    private func insert(_ rows: [Int]) throws {
+        guard rows.count >= Self.copiedMin, let copyLines = statements.copyLines, let lines = copyLines.lines(rows, of: page) else {
+            return try write(statements.paged.insertion, rows)
+        }
+        var waiting: [UInt8]? = lines
+        try tables.session.copyIn("\(statements.target.quotedName) (\(copyLines.columnList))") {
+            defer { waiting = nil }
+            return waiting
+        }
     }
 
     private func delete(_ sql: String, _ indices: [Int]) throws {

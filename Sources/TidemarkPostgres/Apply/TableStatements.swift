@@ -16,6 +16,9 @@ struct TableStatements {
     /// Removes one such row, with `$1` a JSON array of its image alone; for a person to read and run.
     let wholeRowRemoval: String
 
+    /// For rows that are new; nil where triggers might see COPY differently from INSERT.
+    let copyLines: CopyLines?
+
     var captured: CapturedTable { target.captured }
 
     struct Paged {
@@ -62,6 +65,7 @@ struct TableStatements {
             wholeRowInsertion: sql.insertion(from: sql.stagedWholeRows), removal: removed,
             insertion: holdsTriggersStill ? sql.insertion(from: finals) : sql.upsert(from: finals),
             lateRemoval: target.isReferenced ? sql.deletion(using: sql.stagedKeys(deletedOnly: true)) : nil)
+        copyLines = holdsTriggersStill && encoding == .typedText ? CopyLines(target) : nil
         wholeRowDeletion = sql.wholeRowDeletion
         wholeRowRemoval = sql.wholeRowRemoval
     }

@@ -153,8 +153,8 @@ package final class PostgresSource: ChangeSource {
 package struct ReadLimits: Sendable {
     /// Change ids that a window spans, where ticks allow the cut.
     package var windowChangesMax: Int64 = 50_000
-    package var pageChangesMax = 16_384
-    package var pageBytesMax = 4 << 20
+    package var pageChangesMax = 8_192
+    package var pageBytesMax = 2 << 20
 
     package init() {}
 }
