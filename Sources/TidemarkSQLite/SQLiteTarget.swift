@@ -63,7 +63,9 @@ package final class SQLiteTarget: ChangeTarget {
         }
     }
 
-    /// The cursor moves first: one writer at a time makes a second worker wait, and its compare-and-set makes it fail.
+    /// The cursor moves by compare-and-set, last of all: a page that is written twice in one transaction of the
+    /// write-ahead log makes SQLite read all that lies behind it once more. One writer at a time makes a second worker
+    /// wait at the beginning, where it is refused before it has done anything.
     package func apply(
         _ window: Window, tables captured: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
         nextPage: () throws -> ChangePage?
@@ -72,21 +74,20 @@ package final class SQLiteTarget: ChangeTarget {
         return try saying("a window was not applied", pipeline: pipeline, path: path) {
             try database.execute("BEGIN IMMEDIATE")
             do {
-                var moved = cursor
-                (moved.snapshot, moved.witness) = (window.end, window.witness)
-                try CursorTable(database).move(cursor, to: moved, of: pipeline)
+                let cursors = CursorTable(database)
+                try cursors.require(cursor, of: pipeline)
                 try tables.begin(captured)
                 let application = try WindowApplication(
                     database, pipeline: pipeline, order: order, tables: tables, staging: staging)
+                var moved = cursor
+                (moved.snapshot, moved.witness) = (window.end, window.witness)
                 while let page = try nextPage() {
                     try application.take(page)
                     moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)
                 }
                 try application.finish()
                 if case .change(let id) = window.end { moved.lastID = max(moved.lastID, id) }
-                _ = try database.rows(
-                    "UPDATE main.tidemark_cursor SET last_id = ? WHERE pipeline = ?",
-                    [.integer(moved.lastID), .string(pipeline)])
+                try cursors.move(cursor, to: moved, of: pipeline)
                 try database.execute("COMMIT")
                 return moved
             } catch {
