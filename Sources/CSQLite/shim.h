@@ -11,3 +11,11 @@ static inline int tidemark_sqlite_enable_triggers(sqlite3 *db, int enabled) {
 
 // For bytes that stay where they are until the statement has run.
 static inline sqlite3_destructor_type tidemark_sqlite_static(void) { return SQLITE_STATIC; }
+
+// sqlite3_config is variadic, and counts only before the first connection of the process.
+static inline int tidemark_sqlite_set_statement_journal(int bytes) {
+    return sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, bytes);
+}
+static inline int tidemark_sqlite_count_memory(int enabled) {
+    return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, enabled);
+}

@@ -24,8 +24,7 @@ struct ChangeStatements {
                 case .delete:
                     return try text(table.statement(.deleteWholeRows), applied.image(index), table.image, applied, index, count: 1)
                 case .insert, .update:
-                    let statement = isKeyed ? try table.upsert() : try table.statement(.insert)
-                    return try text(statement, applied.image(index), table.image, applied, index)
+                    return try text(table.statement(isKeyed ? .upsert : .insert), applied.image(index), table.image, applied, index)
                 case .truncate, .shapeChanged, .imageTooLarge: return nil
                 }
             }
@@ -37,7 +36,7 @@ struct ChangeStatements {
         _ index: Int, count: Int64? = nil
     ) throws -> String {
         // The binder fills a statement that does nothing but give the values back.
-        let places = Int(binder.members.map(\.place).max() ?? 0)
+        let places = Int(binder.valueCount)
         let values = try database.prepare(GivenRow.sql(columns: places))
         do {
             try binder.bind(json, to: values, scratch)

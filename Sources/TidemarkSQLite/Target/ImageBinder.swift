@@ -39,6 +39,13 @@ struct ImageBinder {
         /// An alias of the rowid makes a number of its own where it is given NULL.
         var isRowID: Bool
         var label: Range<Int>
+
+        @inline(__always)
+        func moved(by taken: Int32) -> Member {
+            var member = self
+            if place != 0 { member.place += taken }
+            return member
+        }
     }
 
     /// A column of the image, and the target's for it; nil where it is not bound.
@@ -50,6 +57,8 @@ struct ImageBinder {
 
     let members: [Member]
     let names: [String]
+    /// How many parameters a row takes.
+    let valueCount: Int32
     /// `"name":` of every member, one after the other, as capture spells them.
     private let labels: [UInt8]
 
@@ -71,6 +80,7 @@ struct ImageBinder {
         }
         self.members = members
         self.labels = labels
+        valueCount = place
         names = columns.map(\.source.name)
     }
 
@@ -78,20 +88,29 @@ struct ImageBinder {
     func bind(
         _ json: UnsafeBufferPointer<UInt8>, to statement: SQLiteStatement, _ scratch: ScratchBytes
     ) throws(ValueFault) {
-        // Twice: a bytea is unescaped first and decoded then.
-        scratch.begin(atLeast: 2 * json.count)
+        scratch.begin(atLeast: Self.scratchBytes(json.count))
+        try bind(json, to: statement, behind: 0, scratch)
+    }
+
+    /// What the values of an image may take of the scratch. Twice: a bytea is unescaped first and decoded then.
+    static func scratchBytes(_ imageBytes: Int) -> Int { 2 * imageBytes }
+
+    /// Binds one of several rows: to the parameters behind those of the rows before it, whose values stay.
+    func bind(
+        _ json: UnsafeBufferPointer<UInt8>, to statement: SQLiteStatement, behind taken: Int32, _ scratch: ScratchBytes
+    ) throws(ValueFault) {
         guard let base = json.baseAddress, json.count >= 2, json[0] == UInt8(ascii: "{"),
             json[json.count - 1] == UInt8(ascii: "}")
         else { throw malformed(nil) }
         var reader = TokenReader(base: base, count: json.count, place: 1, scratch: scratch)
         for index in members.indices {
-            let member = members[index]
+            let member = members[index].moved(by: taken)
             let count = member.label.count
             let isNext = labels.withUnsafeBufferPointer { all in
                 guard let start = all.baseAddress, count <= reader.count - reader.place else { return false }
                 return memcmp(base + reader.place, start + member.label.lowerBound, count) == 0
             }
-            guard isNext else { return try bindByName(&reader, to: statement) }
+            guard isNext else { return try bindByName(&reader, to: statement, behind: taken) }
             reader.place += count
             try bindValue(index, member, &reader, to: statement)
             let separator = index == members.count - 1 ? UInt8(ascii: "}") : UInt8(ascii: ",")
@@ -101,7 +120,9 @@ struct ImageBinder {
     }
 
     /// The general form: members in any order, names with any escapes.
-    private func bindByName(_ reader: inout TokenReader, to statement: SQLiteStatement) throws(ValueFault) {
+    private func bindByName(
+        _ reader: inout TokenReader, to statement: SQLiteStatement, behind taken: Int32
+    ) throws(ValueFault) {
         reader.place = 1
         var seen = 0
         while true {
@@ -112,7 +133,7 @@ struct ImageBinder {
                     column: name, why: "the image holds a column that its capture did not record",
                     remedy: "Type: tidemark setup …, then tidemark copy --table … --existing empty …")
             }
-            try bindValue(index, members[index], &reader, to: statement)
+            try bindValue(index, members[index].moved(by: taken), &reader, to: statement)
             seen += 1
             if reader.take(UInt8(ascii: ",")) { continue }
             guard reader.take(UInt8(ascii: "}")), reader.place == reader.count, seen == members.count else {

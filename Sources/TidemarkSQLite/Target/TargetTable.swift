@@ -21,10 +21,14 @@ final class TargetTable {
     private(set) lazy var quotedName = "main.\(SQLiteIdentifier.quoted(table.name))"
 
     private var prepared: [Statement: SQLiteStatement] = [:]
-    private var preparedUpsert: SQLiteStatement?
+    /// So many rows are written by one run of a statement that writes several.
+    private(set) lazy var together = written.isEmpty ? 1 : Self.valuesMax / written.count
+
+    /// So many values at most take part in one run.
+    private static let valuesMax = 256
 
     enum Statement: Hashable {
-        case insert, delete, deleteWholeRows, clear
+        case upsert, upsertSeveral, insert, insertSeveral, delete, deleteWholeRows, clear
     }
 
     /// - Throws: a `TidemarkError` where the target cannot take the table's changes.
@@ -68,24 +72,15 @@ final class TargetTable {
         return key.columns == [column.name]
     }
 
-    /// The statement for rows that stand, prepared once.
-    func upsert() throws(SQLiteFailure) -> SQLiteStatement {
-        if let preparedUpsert { return preparedUpsert }
-        // Where equal keys have one form only, setting the key again would rewrite every index for nothing.
-        let settable = keyIsExact ? written.filter { column in !keyTerms.contains { $0.column == column.name } } : written
-        let target = keyTerms.map(\.sql).joined(separator: ", ")
-        let assignments = settable.map { "\(quoted($0)) = excluded.\(quoted($0))" }.joined(separator: ", ")
-        let statement = try database.prepare(
-            "\(insertion) ON CONFLICT (\(target)) DO " + (assignments.isEmpty ? "NOTHING" : "UPDATE SET \(assignments)"))
-        preparedUpsert = statement
-        return statement
-    }
-
+    /// Prepared once.
     func statement(_ kind: Statement) throws(SQLiteFailure) -> SQLiteStatement {
         if let known = prepared[kind] { return known }
         let sql =
             switch kind {
-            case .insert: insertion
+            case .upsert: insertion(of: 1) + onConflict
+            case .upsertSeveral: insertion(of: together) + onConflict
+            case .insert: insertion(of: 1)
+            case .insertSeveral: insertion(of: together)
             case .delete: "DELETE FROM \(quotedName) WHERE \(keyMatch)"
             case .deleteWholeRows: wholeRowDeletion
             case .clear: "DELETE FROM \(quotedName)"
@@ -97,10 +92,22 @@ final class TargetTable {
 
     private func quoted(_ column: SQLiteTable.Column) -> String { SQLiteIdentifier.quoted(column.name) }
 
-    private var insertion: String {
+    private func insertion(of rows: Int) -> String {
         guard !written.isEmpty else { return "INSERT INTO \(quotedName) DEFAULT VALUES" }
         let names = written.map(quoted).joined(separator: ", ")
-        return "INSERT INTO \(quotedName) (\(names)) VALUES (\(written.indices.map { "?\($0 + 1)" }.joined(separator: ", ")))"
+        let values = (0..<rows).map { row in
+            "(\(written.indices.map { "?\(row * written.count + $0 + 1)" }.joined(separator: ", ")))"
+        }
+        return "INSERT INTO \(quotedName) (\(names)) VALUES \(values.joined(separator: ", "))"
+    }
+
+    /// What makes an insertion one of rows that may stand.
+    private var onConflict: String {
+        // Where equal keys have one form only, setting the key again would rewrite every index for nothing.
+        let settable = keyIsExact ? written.filter { column in !keyTerms.contains { $0.column == column.name } } : written
+        let target = keyTerms.map(\.sql).joined(separator: ", ")
+        let assignments = settable.map { "\(quoted($0)) = excluded.\(quoted($0))" }.joined(separator: ", ")
+        return " ON CONFLICT (\(target)) DO " + (assignments.isEmpty ? "NOTHING" : "UPDATE SET \(assignments)")
     }
 
     /// By the key's index, and then by storage class and bytes: equal under a collation is not the same key.

@@ -60,11 +60,8 @@ final class WindowApplication {
     private func applyWholeRows(_ part: TablePlan, of page: AppliedPage, to table: TargetTable) throws {
         if table.netsWholeRows || order == .staged {
             for index in part.wholeRowInsertions { try staging.count(page, index, table, times: 1) }
-        } else if !part.wholeRowInsertions.isEmpty {
-            let insert = try table.statement(.insert)
-            for index in part.wholeRowInsertions {
-                try run(insert, page.image(index), table.image, table, page, index)
-            }
+        } else {
+            try write(part.wholeRowInsertions, by: .insert, several: .insertSeveral, table, page)
         }
         for index in part.wholeRowDeletions { try staging.count(page, index, table, times: -1) }
     }
@@ -77,14 +74,60 @@ final class WindowApplication {
             for index in indices { try staging.put(page, index, table) }
             return
         }
-        let upsert = try table.upsert()
+        // The deletes first: a unique value that a row gives up is free then for the row that takes it.
         let delete = try table.statement(.delete)
+        var standing: [Int] = []
+        standing.reserveCapacity(indices.count)
         for index in indices {
-            if page.page.changes[index].operation == .delete {
-                try run(delete, page.key(index), table.key, table, page, index)
-            } else {
-                try run(upsert, page.image(index), table.image, table, page, index)
+            guard page.page.changes[index].operation == .delete else {
+                standing.append(index)
+                continue
             }
+            try run(delete, page.key(index), table.key, table, page, index)
+        }
+        try write(standing, by: .upsert, several: .upsertSeveral, table, page)
+    }
+
+    /// Writes rows as their images say: several by one run of a statement, and what is left one by one.
+    private func write(
+        _ indices: [Int], by single: TargetTable.Statement, several: TargetTable.Statement, _ table: TargetTable,
+        _ page: AppliedPage
+    ) throws {
+        var left = indices[...]
+        if table.together > 1 {
+            while left.count >= table.together {
+                try writeTogether(left.prefix(table.together), by: single, several: several, table, page)
+                left = left.dropFirst(table.together)
+            }
+        }
+        guard !left.isEmpty else { return }
+        let statement = try table.statement(single)
+        for index in left { try run(statement, page.image(index), table.image, table, page, index) }
+    }
+
+    private func writeTogether(
+        _ indices: ArraySlice<Int>, by single: TargetTable.Statement, several: TargetTable.Statement,
+        _ table: TargetTable, _ page: AppliedPage
+    ) throws {
+        let statement = try table.statement(several)
+        scratch.begin(atLeast: ImageBinder.scratchBytes(indices.reduce(0) { $0 + page.image($1).count }))
+        var taken = Int32(0)
+        for index in indices {
+            do {
+                try table.image.bind(page.image(index), to: statement, behind: taken, scratch)
+            } catch {
+                throw fault(error, table, page, index)
+            }
+            taken += table.image.valueCount
+        }
+        do {
+            try statement.run()
+        } catch {
+            // A full disk and the like have rolled back already, and further rows would go in for good.
+            guard database.isInTransaction else { throw error }
+            // The run that failed has left none of its rows: one by one they show which it was.
+            let statement = try table.statement(single)
+            for index in indices { try run(statement, page.image(index), table.image, table, page, index) }
         }
     }
 
@@ -97,11 +140,15 @@ final class WindowApplication {
             try binder.bind(json, to: statement, scratch)
             try statement.run()
         } catch {
-            throw ApplyFault(
-                pipeline: pipeline, table: table.captured.name, key: page.keyText(index),
-                changeID: page.page.changes[index].id
-            ).error(for: error, order: table.netsWholeRows ? .staged : order)
+            throw fault(error, table, page, index)
         }
+    }
+
+    private func fault(_ cause: any Error, _ table: TargetTable, _ page: AppliedPage, _ index: Int) -> TidemarkError {
+        ApplyFault(
+            pipeline: pipeline, table: table.captured.name, key: page.keyText(index),
+            changeID: page.page.changes[index].id
+        ).error(for: cause, order: table.netsWholeRows ? .staged : order)
     }
 
     /// Deleting and inserting a row, as the staged order does, would lose what only the target holds of it.

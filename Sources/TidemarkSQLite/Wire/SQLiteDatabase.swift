@@ -14,6 +14,14 @@ package final class SQLiteDatabase {
 
     let handle: OpaquePointer
 
+    /// Settings of SQLite in this process, made before its first connection.
+    ///
+    /// A statement that writes several rows keeps the pages it changes, to take them back if it fails: in a temporary
+    /// file from 64 KiB on, which for rows that lie far apart costs twice what the rows do. And every allocation would
+    /// take a mutex, to count memory that nobody asks for.
+    private static let isConfigured: Bool = tidemark_sqlite_set_statement_journal(4 << 20) == SQLITE_OK
+        && tidemark_sqlite_count_memory(0) == SQLITE_OK
+
     /// Opens a file. Pragmas that outlive the connection are left as they are.
     package init(path: String, mode: Mode, busyTimeoutMilliseconds: Int32 = busyTimeoutDefaultMs) throws(SQLiteFailure) {
         // `open` would cut the path there and open a different file.
@@ -26,6 +34,8 @@ package final class SQLiteDatabase {
             case .readWrite: SQLITE_OPEN_READWRITE
             case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
             }
+        // Where somebody else has used SQLite in this process before, it stays as it is.
+        _ = Self.isConfigured
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
         guard code == SQLITE_OK, let opened else {
