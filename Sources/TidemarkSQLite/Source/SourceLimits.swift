@@ -1,7 +1,7 @@
 /// How much of a source is read at once, and how rarely it is written.
 package struct SQLiteSourceLimits: Sendable {
-    package var pageChangesMax = 8_192
-    package var pageBytesMax = 4 << 20
+    package var pageChangesMax = 4_096
+    package var pageBytesMax = 1 << 20
     /// How many ids the log grows before a place to cut a backlog at is written.
     package var tickEveryChanges: Int64 = 50_000
     /// The confirmed place is written, and the log pruned, at most this often …

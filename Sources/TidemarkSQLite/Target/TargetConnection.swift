@@ -7,7 +7,7 @@ enum TargetConnection {
         return try saying("the target cannot be opened", pipeline: pipeline, path: path) {
             try database.setTriggersEnabled(false)
             // Of this connection only, like the cache, which a window's pages should fit.
-            try database.execute("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -32000")
+            try database.execute("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -4000")
             return (database, try WindowStaging(database))
         }
     }
