@@ -93,9 +93,14 @@ package final class SQLiteSource: ChangeSource {
     }
 
     package func confirm(_ cursor: Cursor, of pipeline: String) throws {
-        try saying("the log was not pruned", pipeline: pipeline, path: path) {
+        let isDone = try saying("the log was not pruned", pipeline: pipeline, path: path) {
             try confirmation.confirm(cursor, of: pipeline)
         }
+        guard !isDone else { return }
+        throw TidemarkError(
+            "the log is not pruned to its end", pipeline: pipeline,
+            why: "\(path) was being written, or there is more to remove than should be at once",
+            remedy: "Nothing to do: the rest goes after one of the next confirmations.", retry: .later)
     }
 
     private func currentDataVersion() throws(SQLiteFailure) -> Int64 {
@@ -135,12 +140,8 @@ package final class SQLiteSource: ChangeSource {
     private func writeTick(atLeastAfter applied: Int64, last: Int64) throws(SQLiteFailure) {
         let before = try database.rows("SELECT max(last_id) FROM main.tidemark_tick").first?.first?.integer ?? 0
         guard last - max(before, applied) >= limits.tickEveryChanges else { return }
-        database.setBusyTimeout(milliseconds: limits.rareWriteWaitMs)
-        defer { database.setBusyTimeout(milliseconds: SQLiteDatabase.busyTimeoutDefaultMs) }
-        do {
+        try BriefWrite(database: database, waitMs: limits.rareWriteWaitMs).attempt { () throws(SQLiteFailure) in
             try database.execute(Self.tick)
-        } catch {
-            guard error.isRetryable else { throw error }
         }
     }
 

@@ -124,7 +124,7 @@ import TidemarkCore
     func pruning() throws {
         let replica = try Replica("CREATE TABLE t (id INTEGER PRIMARY KEY, u UNIQUE)")
         replica.limits.confirmEveryMs = 0
-        replica.limits.pruneBatchRows = 2
+        replica.limits.pruneStepRows = 2
         let administration = try SQLiteSourceAdministration(path: replica.sourcePath)
         func log() throws -> [Int64] { try replica.source.rows("SELECT id FROM data_changes ORDER BY id").compactMap { $0[0].integer } }
         try replica.source.execute("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)")

@@ -6,38 +6,48 @@ struct Confirmation {
     private let database: SQLiteDatabase
     private let limits: SQLiteSourceLimits
     private let clock = ContinuousClock()
+    private let write: BriefWrite
+    private var removal: Removal
     private var last: (time: ContinuousClock.Instant, cursor: Cursor)?
 
     init(_ database: SQLiteDatabase, limits: SQLiteSourceLimits) {
         self.database = database
         self.limits = limits
+        write = BriefWrite(database: database, waitMs: limits.rareWriteWaitMs)
+        removal = Removal(write, limits: limits)
     }
 
-    mutating func confirm(_ cursor: Cursor, of pipeline: String) throws(SQLiteFailure) {
+    /// - Returns: false where something is left for another time.
+    mutating func confirm(_ cursor: Cursor, of pipeline: String) throws(SQLiteFailure) -> Bool {
         let now = clock.now
         if let last {
-            guard cursor.witness != last.cursor.witness else { return }
+            guard cursor.witness != last.cursor.witness else { return true }
             let isDue = now - last.time >= .milliseconds(limits.confirmEveryMs)
                 || cursor.lastApplied - last.cursor.lastApplied >= limits.confirmEveryChanges
-            guard isDue else { return }
+            guard isDue else { return true }
         }
-        database.setBusyTimeout(milliseconds: limits.rareWriteWaitMs)
-        defer { database.setBusyTimeout(milliseconds: SQLiteDatabase.busyTimeoutDefaultMs) }
-        do {
-            try record(cursor, of: pipeline)
-            last = (now, cursor)
-            let deadline = now + .milliseconds(limits.pruneBudgetMs)
-            while try prune() >= limits.pruneBatchRows, clock.now < deadline {}
-            while try dropNotes() >= limits.pruneBatchRows, clock.now < deadline {}
-        } catch {
-            if database.isInTransaction { try? database.execute("ROLLBACK") }
-            // The application is writing: what is left undone costs space only.
-            guard error.isRetryable else { throw error }
-        }
+        let durability = try relaxDurability()
+        defer { if let durability { try? database.execute("PRAGMA main.synchronous = \(durability)") } }
+        let deadline = now + .milliseconds(limits.pruneBudgetMs)
+        guard try write.attempt({ () throws(SQLiteFailure) in try record(cursor, of: pipeline) }) != nil else { return false }
+        let log = try PrunedLog(database, stepRows: limits.pruneStepRows)
+        guard try removal.run(until: deadline, log.step), try dropNotes(until: deadline) else { return false }
+        last = (now, cursor)
+        return true
+    }
+
+    /// What is removed may come back when the power fails, and is removed again: so nobody has to wait until the disk
+    /// has it. A rollback journal protects the file only where the disk is waited for.
+    /// - Returns: what to set this connection back to.
+    private func relaxDurability() throws(SQLiteFailure) -> Int64? {
+        guard try database.rows("PRAGMA main.journal_mode").first?.first == .string("wal"),
+            let durability = try database.rows("PRAGMA main.synchronous").first?.first?.integer
+        else { return nil }
+        try database.execute("PRAGMA main.synchronous = NORMAL")
+        return durability
     }
 
     private func record(_ cursor: Cursor, of pipeline: String) throws(SQLiteFailure) {
-        try database.execute("BEGIN IMMEDIATE")
         let values: [SQLiteValue] = [.integer(cursor.lastApplied), .string(cursor.witness), .string(pipeline)]
         let now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
         _ = try database.rows(
@@ -46,31 +56,18 @@ struct Confirmation {
             _ = try database.rows(
                 "INSERT INTO main.tidemark_pipeline (confirmed_id, token, name, confirmed_at) VALUES (?, ?, ?, \(now))", values)
         }
-        try database.execute("COMMIT")
-    }
-
-    /// Never the last row of the log, or its ids would return, and never a row that some cursor names as its witness.
-    private func prune() throws(SQLiteFailure) -> Int64 {
-        let lowest = "(SELECT min(coalesce(confirmed_id, 0)) FROM main.tidemark_pipeline)"
-        _ = try database.rows(
-            """
-            DELETE FROM main.data_changes WHERE id IN (
-                SELECT id FROM main.data_changes
-                WHERE id <= \(lowest) AND id < (SELECT max(id) FROM main.data_changes)
-                  AND id NOT IN (SELECT coalesce(confirmed_id, 0) FROM main.tidemark_pipeline)
-                ORDER BY id LIMIT \(limits.pruneBatchRows))
-            """)
-        let removed = database.changes
-        _ = try database.rows("DELETE FROM main.tidemark_tick WHERE last_id < \(lowest)")
-        return removed
+        try database.execute("DELETE FROM main.tidemark_tick WHERE last_id < \(PrunedLog.lowestConfirmed)")
     }
 
     /// A note serves the statement that wrote it, and whoever holds the write lock knows that none is running: all
     /// that are there now were left over by statements that ignored a conflict.
-    private func dropNotes() throws(SQLiteFailure) -> Int64 {
-        guard try !database.rows("SELECT 1 FROM main.tidemark_replaced LIMIT 1").isEmpty else { return 0 }
-        try database.execute(
-            "DELETE FROM main.tidemark_replaced WHERE id IN (SELECT id FROM main.tidemark_replaced LIMIT \(limits.pruneBatchRows))")
-        return database.changes
+    private mutating func dropNotes(until deadline: ContinuousClock.Instant) throws(SQLiteFailure) -> Bool {
+        guard try !database.rows("SELECT 1 FROM main.tidemark_replaced LIMIT 1").isEmpty else { return true }
+        let (database, rows) = (database, limits.pruneStepRows)
+        return try removal.run(until: deadline) { () throws(SQLiteFailure) -> Bool in
+            try database.execute(
+                "DELETE FROM main.tidemark_replaced WHERE id IN (SELECT id FROM main.tidemark_replaced LIMIT \(rows))")
+            return database.changes > 0
+        }
     }
 }

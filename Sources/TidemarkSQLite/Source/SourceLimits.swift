@@ -8,9 +8,13 @@ package struct SQLiteSourceLimits: Sendable {
     package var confirmEveryMs: Int64 = 2_000
     /// … or after this many changes.
     package var confirmEveryChanges: Int64 = 100_000
-    /// Rows that one transaction of the pruning removes: what a writer may have to wait for.
-    package var pruneBatchRows: Int64 = 2_000
-    package var pruneBudgetMs: Int64 = 200
+    /// How long one transaction of the pruning holds the write lock, and the pause behind it.
+    package var pruneHoldMs: Int64 = 10
+    package var prunePauseMs: Int64 = 30
+    /// Rows that are removed between two looks at the clock: images may be large.
+    package var pruneStepRows: Int64 = 64
+    /// What is left then is removed after the next confirmation.
+    package var pruneBudgetMs: Int64 = 2_000
     /// How long such a write waits for the application's; then it is left for another time.
     package var rareWriteWaitMs: Int32 = 50
 

@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 
 /// One connection. It belongs to one thread, which is why it is not `Sendable`.
 package final class SQLiteDatabase {
@@ -44,7 +45,7 @@ package final class SQLiteDatabase {
             throw SQLiteFailure(code: code, message: "cannot open \(path): \(message)")
         }
         handle = opened
-        sqlite3_busy_timeout(opened, busyTimeoutMilliseconds)
+        setBusyTimeout(milliseconds: busyTimeoutMilliseconds)
     }
 
     deinit {
@@ -87,7 +88,21 @@ package final class SQLiteDatabase {
     }
 
     /// How long a statement waits for another connection's lock.
-    func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
+    ///
+    /// SQLite's own waiting looks again after longer and longer pauses, and can miss the short gaps of an application
+    /// that writes without end for minutes: a page of a log in a rollback journal is not read then, nor is one pruned.
+    func setBusyTimeout(milliseconds: Int32) {
+        let looks = Int(milliseconds) * 1000 / Int(Self.lookAgainMicroseconds)
+        sqlite3_busy_handler(
+            handle,
+            { looks, before in
+                guard Int(before) < Int(bitPattern: looks) else { return 0 }
+                usleep(SQLiteDatabase.lookAgainMicroseconds)
+                return 1
+            }, UnsafeMutableRawPointer(bitPattern: looks))
+    }
+
+    private static let lookAgainMicroseconds: UInt32 = 500
 
     /// Runs a transaction that begins as given; what the body or the commit throws rolls it back.
     package func transaction<Result>(_ begin: String, _ body: () throws -> Result) throws -> Result {
