@@ -14,6 +14,8 @@ import Testing
         "CREATE TABLE t (id, u UNIQUE, v UNIQUE, w)",
         "CREATE TABLE t (id, u, v, w)",
         "CREATE TABLE t (id INTEGER PRIMARY KEY, u, v, w, g AS (coalesce(u, 0) % 5) UNIQUE)",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, u, v, w)",
+        "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, u, v, w)",
     ]
     static let applications = [
         "",

@@ -2,8 +2,12 @@
 ///
 /// The application's own SQLite runs them: JSON functions may be missing there, or refused by `trusted_schema=OFF`.
 package enum SQLiteEncoding {
-    /// Printable ASCII but `"` and `\`; in a GLOB set `]` must come first.
-    private static let special = "'*[^]^-~ !#-[]*'"
+    /// Is a text, whose length in bytes is that in characters, printable ASCII without `"` and `\`? In three looks:
+    /// GLOB finds one character by itself fast, and of a set every part counts for every character of the text
+    /// (84 of them took 1.7 µs with one set for all, and take 1.1 µs so).
+    private static func isPlain(_ column: String) -> String {
+        #"NOT \#(column) GLOB '*"*' AND NOT \#(column) GLOB '*\*' AND NOT \#(column) GLOB '*[^ -~]*'"#
+    }
 
     /// One value, given as a column reference (it is repeated several times).
     package static func value(_ column: String) -> String {
@@ -13,7 +17,7 @@ package enum SQLiteEncoding {
         WHEN 'real' THEN CASE WHEN \(column) = 9e999 THEN '1e999' WHEN \(column) = -9e999 THEN '-1e999' \
         ELSE printf('%!.20e', \(column)) END \
         WHEN 'text' THEN CASE WHEN length(cast(\(column) AS BLOB)) = length(\(column)) \
-        AND NOT \(column) GLOB \(special) THEN '"' || \(column) || '"' ELSE '{"t":"' || hex(\(column)) || '"}' END \
+        AND \(isPlain(column)) THEN '"' || \(column) || '"' ELSE '{"t":"' || hex(\(column)) || '"}' END \
         ELSE '{"x":"' || hex(\(column)) || '"}' END
         """
     }

@@ -38,13 +38,23 @@ struct SQLiteNotes: Sendable {
     /// Whether the row named by OLD or NEW is there.
     func standing(as other: String) -> String {
         let found = lookup { "\(other).\(SQLiteIdentifier.quoted($0.column ?? ""))" }
-        return "EXISTS (SELECT 1 FROM \(from) WHERE \(found) AND \(identity(row)) = \(identity(other)))"
+        let isSame = table.key?.isExact(in: table) == true ? "" : " AND \(identity(row)) = \(identity(other))"
+        return "EXISTS (SELECT 1 FROM \(from) WHERE \(found)\(isSame))"
+    }
+
+    /// Whether an update gave the row another key: a row that keeps it and is gone was logged by what removed it.
+    var keyIsAnother: String {
+        let changed = (table.key?.columns ?? []).map { name in
+            let (old, new) = ("OLD.\(SQLiteIdentifier.quoted(name))", "NEW.\(SQLiteIdentifier.quoted(name))")
+            return "\(old) IS NOT \(new) COLLATE BINARY OR typeof(\(old)) <> typeof(\(new))"
+        }
+        return "(\(changed.joined(separator: " OR ")))"
     }
 
     func log(_ operation: String, key: String, image: String) -> String {
         """
         INSERT INTO data_changes (token, capture, operation, key, image, changed_at) \
-        SELECT hex(randomblob(16)), \(capture), '\(operation)', \(key), \(image), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+        SELECT hex(randomblob(8)), \(capture), '\(operation)', \(key), \(image), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
         """
     }
 

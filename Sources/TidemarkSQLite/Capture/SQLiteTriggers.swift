@@ -61,7 +61,8 @@ package struct SQLiteTriggers: Sendable {
     private var afterUpdate: [String] {
         var made = notes.logAndClear(isUpdate: true)
         if table.key != nil {
-            made.append(log("D", key: notes.identity("OLD"), image: "NULL", where: "NOT \(notes.standing(as: "OLD"))"))
+            let isGone = "\(notes.keyIsAnother) AND NOT \(notes.standing(as: "OLD"))"
+            made.append(log("D", key: notes.identity("OLD"), image: "NULL", where: isGone))
         } else {
             made.append(log("D", key: "NULL", image: image("OLD")))
         }
