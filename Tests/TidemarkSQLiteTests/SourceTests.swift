@@ -231,7 +231,7 @@ import TidemarkCore
         #expect(id == 103)
     }
 
-    @Test("DESIGN: an idle poll is cheap")
+    @Test("DESIGN: an idle poll is cheap, and writes nothing")
     func idlePolls() throws {
         let replica = try Replica("PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY)")
         try replica.source.execute("INSERT INTO t VALUES (1)")
@@ -239,8 +239,12 @@ import TidemarkCore
         let source = try replica.openSource()
         let cursor = try #require(replica.cursor)
         _ = try source.windows(after: cursor, taking: TakenTables(TableSelection()), upTo: nil)
+        // They change for whoever looks when another connection commits.
+        func versions() throws -> [[[SQLiteValue]]] { try [replica.source, replica.target].map { try $0.rows("PRAGMA data_version") } }
+        let before = try versions()
         let time = try ContinuousClock().measure { for _ in 0..<1000 { _ = try source.windows(after: cursor, taking: TakenTables(TableSelection()), upTo: nil) } }
         // 1 % of a core at 20 ms is 200 µs a poll; debug build and a busy machine included.
         #expect(time < .milliseconds(200))
+        #expect(try versions() == before)
     }
 }

@@ -6,7 +6,8 @@ enum TargetConnection {
         let database = try SQLiteFile(path, role: "target").open()
         return try saying("the target cannot be opened", pipeline: pipeline, path: path) {
             try database.setTriggersEnabled(false)
-            // Of this connection only, like the cache, which a window's pages should fit.
+            // Of this connection only, like the cache: rows that come in the order of their keys gain nothing by a
+            // larger one, and tidemark is to run beside others.
             try database.execute("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -4000")
             return (database, try WindowStaging(database))
         }
