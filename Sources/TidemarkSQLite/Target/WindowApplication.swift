@@ -125,7 +125,7 @@ final class WindowApplication {
         } catch {
             // A full disk and the like have rolled back already, and further rows would go in for good.
             guard database.isInTransaction else { throw error }
-            // The run that failed has left none of its rows: one by one they show which it was.
+            // One by one the rows show which it was; what went in before it is rolled back with the window.
             let statement = try table.statement(single)
             for index in indices { try run(statement, page.image(index), table.image, table, page, index) }
         }
