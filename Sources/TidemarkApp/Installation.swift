@@ -64,7 +64,9 @@ package struct Installation {
         try target.creations(of: source.definitions(of: source.tables(request.selection)))
     }
 
-    package func tearDown() throws {
+    /// - Parameter sourceOnly: leave the target as it is; it may be gone.
+    package func tearDown(sourceOnly: Bool = false) throws {
+        guard !sourceOnly else { return try definition.naming { try definition.openSourceAdministration().remove(definition.name) } }
         try onBothSides { source, target in
             if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, try source.identity()) }
             try source.remove(definition.name)
@@ -72,8 +74,13 @@ package struct Installation {
         }
     }
 
-    package func planTearDown() throws -> [(side: String, statement: PlannedStatement)] {
-        try onBothSides { source, target in
+    package func planTearDown(sourceOnly: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
+        guard !sourceOnly else {
+            return try definition.naming {
+                try definition.openSourceAdministration().planRemoval(of: definition.name).map { ("source", $0) }
+            }
+        }
+        return try onBothSides { source, target in
             try source.planRemoval(of: definition.name).map { ("source", $0) }
                 + target.planRemoval(of: definition.name).map { ("target", $0) }
         }

@@ -98,21 +98,24 @@ struct Teardown: AsyncParsableCommand {
               tidemark teardown --plan --source postgresql://db1/shop \\
                   --target postgresql://db2/shop
               tidemark teardown --source sqlite:shop.db --target sqlite:replica.db
+              tidemark teardown --source-only --pipeline old --source postgresql://db1/shop
             """)
     @OptionGroup var options: PipelineOptions
+    @Flag(help: "Leave the target as it is, which may be gone for good: the source keeps no more changes for it.")
+    var sourceOnly = false
     @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
     var plan = false
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         try reportingErrors {
-            for definition in try options.definitions() {
+            for definition in try options.definitions(needingTarget: !sourceOnly) {
                 let installation = Installation(definition)
                 if plan {
-                    output.printPlan(try installation.planTearDown(), of: definition)
+                    output.printPlan(try installation.planTearDown(sourceOnly: sourceOnly), of: definition)
                 } else {
-                    try installation.tearDown()
-                    output.printRemoved(definition)
+                    try installation.tearDown(sourceOnly: sourceOnly)
+                    output.printRemoved(definition, sourceOnly: sourceOnly)
                 }
             }
         }

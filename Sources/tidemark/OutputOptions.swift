@@ -60,11 +60,11 @@ struct OutputOptions: ParsableArguments {
         print(VerifiedTable.text(found, planning: planning))
     }
 
-    func printRemoved(_ definition: PipelineDefinition) {
+    func printRemoved(_ definition: PipelineDefinition, sourceOnly: Bool) {
         if json {
             printJSON(["pipeline": definition.name, "removed": "yes"])
         } else {
-            print("pipeline \(definition.name) is removed from both databases")
+            print("pipeline \(definition.name) is removed from \(sourceOnly ? "the source" : "both databases")")
         }
     }
 

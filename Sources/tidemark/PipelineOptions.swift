@@ -24,11 +24,11 @@ struct PipelineOptions: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
 
-    func definitions(_ capture: CaptureOptions? = nil) throws -> [PipelineDefinition] {
+    func definitions(_ capture: CaptureOptions? = nil, needingTarget: Bool = true) throws -> [PipelineDefinition] {
         let environment = ProcessInfo.processInfo.environment
         let chosen = pipeline ?? environment["TIDEMARK_PIPELINE"]
         guard let path = config ?? environment["TIDEMARK_CONFIG"] else {
-            return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, environment)]
+            return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, environment, needingTarget)]
         }
         let entries = try Configuration(path: path).pipelines.filter { chosen == nil || $0.name == chosen }
         guard !entries.isEmpty else {
@@ -37,7 +37,7 @@ struct PipelineOptions: ParsableArguments {
         guard entries.count == 1 || (source == nil && target == nil) else {
             throw UsageError("--source and --target are for one pipeline, and \(path) has several: choose with --pipeline NAME.")
         }
-        return try entries.map { try definition($0, capture, environment) }
+        return try entries.map { try definition($0, capture, environment, needingTarget) }
     }
 
     /// The same for a command whose --table names tables of pipelines that are set up.
@@ -52,16 +52,16 @@ struct PipelineOptions: ParsableArguments {
     }
 
     private func definition(
-        _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ environment: [String: String]
+        _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ environment: [String: String], _ needingTarget: Bool
     ) throws -> PipelineDefinition {
         guard let source = source ?? environment["TIDEMARK_SOURCE"] ?? entry.source else {
             throw UsageError("No source: give --source URL, set TIDEMARK_SOURCE, or write it into the --config file.")
         }
-        guard let target = target ?? environment["TIDEMARK_TARGET"] ?? entry.target else {
+        guard let target = target ?? environment["TIDEMARK_TARGET"] ?? entry.target ?? (needingTarget ? nil : "") else {
             throw UsageError("No target: give --target URL, set TIDEMARK_TARGET, or write it into the --config file.")
         }
         _ = try Engines.accepting(source, of: "source")
-        _ = try Engines.accepting(target, of: "target")
+        if needingTarget { _ = try Engines.accepting(target, of: "target") }
         guard source != target else { throw UsageError("Source and target are the same database.") }
         func patterns(_ flags: [String], _ variable: String, _ file: [String]?) -> [String]? {
             if !flags.isEmpty { return flags }

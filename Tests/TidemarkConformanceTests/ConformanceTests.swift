@@ -259,6 +259,37 @@ struct ConformanceTests {
         try flow.expectEqual("entry", ["a", "b"])
     }
 
+    @Test("a pipeline whose target is gone is named by status and check, and removed from the source alone", arguments: Direction.all)
+    func deadPipeline(direction: Direction) async throws {
+        let flow = try Flow(direction, Self.account)
+        try flow.setUp()
+        let lost = try direction.target.database("lost")
+        try lost.run(Self.account)
+        let dead = PipelineDefinition(name: "dead", source: flow.source.address, target: lost.address)
+        _ = try Installation(dead).setUp()
+        _ = try await flow.pipeline(dead).runOnce()
+        try await flow.follow()
+        try flow.source.run("insert into account values (1, 'a', 1)")
+        try await flow.follow()
+        // What a run applied the next one confirms.
+        try await flow.follow()
+        let waiting = try StatusReport(of: flow.definition)
+        #expect(waiting.state == .current)
+        #expect(waiting.heldBackBy?.contains("tidemark teardown --source-only --pipeline dead") == true, "\(waiting.heldBackBy ?? "nothing")")
+        let isNamed = { try Installation(flow.definition).check().contains { $0.finding.remedy.contains("--source-only --pipeline dead") } }
+        #expect(try !isNamed(), "it confirmed a moment ago")
+        let registry = flow.source is ScratchPostgres ? "tidemark.pipeline" : "tidemark_pipeline"
+        try flow.source.run("update \(registry) set confirmed_at = '2020-01-01T00:00:00Z' where name = 'dead'")
+        #expect(try isNamed())
+        var gone = dead
+        gone.target = ""
+        try Installation(gone).tearDown(sourceOnly: true)
+        #expect(try StatusReport(of: flow.definition).heldBackBy == nil)
+        try flow.source.run("insert into account values (2, 'b', 1)")
+        try await flow.follow()
+        try flow.expectEqual("account", Self.columns)
+    }
+
     @Test("setup and teardown leave a pipeline of the same name from another source alone", arguments: Direction.all)
     func nameClash(direction: Direction) async throws {
         let flow = try Flow(direction, Self.account)

@@ -107,10 +107,35 @@ package struct SourceStatus: Hashable, Sendable {
     /// What the log occupies, in bytes and rows (an estimate where counting would cost).
     package var logBytes = Int64(0)
     package var logRows = Int64(0)
-    /// The oldest open transaction that keeps rows of the log from being removed, in words.
+    /// What keeps rows of the log from being removed, in words: a pipeline that is behind, or an open transaction.
     package var holdsBackPruning: String?
     /// Why the pipeline cannot go on from its cursor, with the way out; nil where it can.
     package var obstacle: String?
 
     package init() {}
+}
+
+/// Another pipeline of the same source that has not made the youngest changes durable: the log is kept for it.
+package struct PipelineBehind: Hashable, Sendable {
+    package let name: String
+    package let confirmedID: Int64
+    /// When it last confirmed, as the source writes times, and how long ago that is; nil if it never has.
+    package let confirmedAt: String?
+    package let confirmedSecondsAgo: Double?
+    /// A pipeline that is silent for so long may be dead.
+    private static let silentAfterSeconds = 3600.0
+
+    package init(name: String, confirmedID: Int64, confirmedAt: String?, confirmedSecondsAgo: Double?) {
+        (self.name, self.confirmedID, self.confirmedAt, self.confirmedSecondsAgo) = (name, confirmedID, confirmedAt, confirmedSecondsAgo)
+    }
+
+    package var words: String {
+        "pipeline \(name), which confirmed change \(confirmedID)\(confirmedAt.map { " at \($0)" } ?? "");"
+            + " if its target is gone for good, type: tidemark teardown --source-only --pipeline \(name) …"
+    }
+
+    package var finding: Finding? {
+        guard let confirmedSecondsAgo, confirmedSecondsAgo > Self.silentAfterSeconds else { return nil }
+        return Finding(.warning, "the change log grows for a pipeline that is silent", remedy: "It is \(words)")
+    }
 }

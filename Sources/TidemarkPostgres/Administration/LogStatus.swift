@@ -20,7 +20,7 @@ struct LogStatus {
         status.logBytes = Int64(log[0, 0] ?? "") ?? 0
         status.logRows = log[0, 1].flatMap { Int64($0) }.map { status.lastID - $0 + 1 } ?? 0
         if let cursor { try addPending(pipeline, after: cursor, settledThrough, to: &status) }
-        status.holdsBackPruning = try oldestTransaction()
+        status.holdsBackPruning = try slowestPipeline(besides: pipeline)?.words ?? oldestTransaction()
         return status
     }
 
@@ -57,6 +57,26 @@ struct LogStatus {
             status.obstacle = "Rows of table \(unseen.table) may have changed without a trace in the log: \(unseen.why). \(UnseenChanges.remedy)"
         }
     }
+
+    /// Another pipeline that has not made the youngest changes durable, if there is one.
+    func slowestPipeline(besides pipeline: String) throws -> PipelineBehind? {
+        let rows = try session.query(
+            """
+            select p.name, p.last_id, to_char(p.confirmed_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS"Z"'),
+                   extract(epoch from clock_timestamp() - p.confirmed_at)::float8
+            from tidemark.pipeline p
+            where p.name <> $1 and p.snapshot is not null and exists (
+                select from tidemark.data_changes d where d.id > $2 and not pg_visible_in_snapshot(d.xid, p.snapshot))
+            order by p.last_id nulls first, p.name limit 1
+            """, [.text(pipeline), .text(String(max(0, try CaptureRegistry.lastDrawnID(in: session) - Self.youngest)))])
+        guard rows.count == 1, let name = rows[0, 0] else { return nil }
+        return PipelineBehind(
+            name: name, confirmedID: Int64(rows[0, 1] ?? "") ?? 0, confirmedAt: rows[0, 2],
+            confirmedSecondsAgo: rows[0, 3].flatMap { Double($0) })
+    }
+
+    /// So many ids are looked at to see whether a pipeline is behind.
+    private static let youngest: Int64 = 5_000
 
     /// Rows of the log can go once every transaction that was open beside theirs has ended.
     private func oldestTransaction() throws -> String? {

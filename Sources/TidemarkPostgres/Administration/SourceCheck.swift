@@ -12,7 +12,10 @@ struct SourceCheck {
         }
         for table in tables { found += try examine(table, request) }
         found += try sequences(tables)
-        if try CaptureRegistry.isInstalled(in: session) { found += try foreignChanges() }
+        if try CaptureRegistry.isInstalled(in: session) {
+            found += try foreignChanges()
+            if let silent = try LogStatus(session: session).slowestPipeline(besides: request.pipeline)?.finding { found.append(silent) }
+        }
         found += try openTransactions()
         if try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil {
             found.append(

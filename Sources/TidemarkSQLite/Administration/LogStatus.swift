@@ -19,7 +19,7 @@ struct LogStatus {
             status.pendingSeconds = try age(after: cursor.lastApplied)
             status.obstacle = try obstacle(pipeline, cursor, status.lastID, installID, settledThrough)
         }
-        status.holdsBackPruning = try slowest(besides: pipeline)
+        status.holdsBackPruning = try slowest(besides: pipeline)?.words
         return status
     }
 
@@ -59,12 +59,16 @@ struct LogStatus {
         return nil
     }
 
-    private func slowest(besides pipeline: String) throws(SQLiteFailure) -> String? {
+    func slowest(besides pipeline: String) throws(SQLiteFailure) -> PipelineBehind? {
         let rows = try database.rows(
-            "SELECT name, coalesce(confirmed_id, 0), confirmed_at FROM main.tidemark_pipeline ORDER BY 2, name LIMIT 1")
-        guard let row = rows.first else { return nil }
-        guard let name = row[0].string else { return "a setup that did not end; type tidemark setup … again" }
-        guard name != pipeline else { return nil }
-        return "pipeline \(name), which has confirmed change \(row[1].integer ?? 0) (\(row[2].string ?? "never confirmed"))"
+            """
+            SELECT name, coalesce(confirmed_id, 0), confirmed_at, (julianday('now') - julianday(confirmed_at)) * 86400.0
+            FROM main.tidemark_pipeline WHERE name <> ? AND coalesce(confirmed_id, 0) < (SELECT max(id) FROM main.data_changes)
+            ORDER BY 2, name LIMIT 1
+            """, [.text(Array(pipeline.utf8))])
+        guard let row = rows.first, let name = row[0].string else { return nil }
+        var seconds: Double?
+        if case .real(let number) = row[3] { seconds = number }
+        return PipelineBehind(name: name, confirmedID: row[1].integer ?? 0, confirmedAt: row[2].string, confirmedSecondsAgo: seconds)
     }
 }

@@ -21,8 +21,15 @@ struct SourceChecks {
         for table in tables { found += try findings(table) }
         found += try leftOut()
         found += try capture()
+        found += try log()
         found += try file()
         return found
+    }
+
+    private func log() throws -> [Finding] {
+        let log = ChangeLog(database: database)
+        guard try log.installID() != nil else { return [] }
+        return [try LogStatus(database: database, log: log).slowest(besides: request.pipeline)?.finding].compactMap(\.self)
     }
 
     private func findings(_ table: SQLiteTable) throws -> [Finding] {

@@ -1,0 +1,3 @@
+-- pgbench script: one row changed, in a transaction of its own.
+\set aid random(1, 100000 * :scale)
+UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;
