@@ -6,12 +6,17 @@ import TidemarkCore
 /// is sorted: small enough for memory. And it knows only what was summarized: the worker sees to that.
 final class LogReading {
     private let session: PostgresSession
+    /// What each look and each window asks: planned once.
+    private let prepared: PreparedStatements
     private static let idsPerPiece: Int64 = 65_536
     /// How many ids may be drawn before the index is brought up to date: what it does not know is read at each look.
     private static let idsUnsummarized: Int64 = 8_192
     private var summarizedThrough: Int64?
 
-    init(session: PostgresSession) { self.session = session }
+    init(session: PostgresSession) {
+        self.session = session
+        prepared = PreparedStatements(session)
+    }
 
     /// Settings of the session; a no-op but for the first time.
     func prepare() throws {
@@ -23,8 +28,8 @@ final class LogReading {
 
     /// Now, and an id that no transaction that is seen now has gone beyond.
     func position() throws -> (now: TransactionSnapshot, lastID: Int64) {
-        let rows = try session.query(
-            "select pg_current_snapshot(), case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
+        let rows = try prepared.query(
+            "select pg_current_snapshot(), case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq", [])
         let lastID = Int64(rows[0, 1] ?? "") ?? 0
         if lastID - (summarizedThrough ?? 0) > Self.idsUnsummarized { try summarize(through: lastID) }
         return (try TransactionSnapshot.parsed(rows[0, 0]), lastID)
@@ -35,11 +40,30 @@ final class LogReading {
         in ids: Range<Int64>, notSeenBy start: TransactionSnapshot, seenBy end: TransactionSnapshot
     ) throws -> Int64? {
         for piece in Self.pieces(of: ids) {
-            let rows = try session.query(
-                "select min(id) from tidemark.data_changes where \(Self.condition(piece, notSeenBy: start, seenBy: end))")
+            let rows = try prepared.query(
+                """
+                select min(id) from tidemark.data_changes where id between $1 and $2
+                  and pg_visible_in_snapshot(xid, $3::pg_snapshot) and not pg_visible_in_snapshot(xid, $4::pg_snapshot)
+                """,
+                [
+                    .text(String(piece.lowerBound)), .text(String(piece.upperBound)), .text(end.description), .text(start.description),
+                ])
             if let id = rows[0, 0].flatMap({ Int64($0) }) { return id }
         }
         return nil
+    }
+
+    /// An id below every change of a transaction that `start` does not see and `end` does.
+    ///
+    /// A transaction draws its xid before its ids, and the worker's tick draws its xid after it has
+    /// read the last id: so every transaction with a higher xid than the tick's has higher ids. The
+    /// xmax of a snapshot says nothing of the kind: it is one above the last that *ended*, and
+    /// transactions beyond it may run and have drawn ids already.
+    func lowestID(notSeenBy start: TransactionSnapshot, endedIn end: TransactionSnapshot) throws -> Int64 {
+        let rows = try prepared.query(
+            "select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < $1",
+            [.text(String(start.oldestUnseen(endedIn: end)))])
+        return Int64(rows[0, 0] ?? "") ?? 0
     }
 
     func read(
@@ -50,7 +74,8 @@ final class LogReading {
             // COPY takes no parameters: the values are numbers and snapshots that were parsed here.
             let query = """
                 select id, capture, operation, key, image from tidemark.data_changes
-                where \(Self.condition(piece, notSeenBy: start, seenBy: end))
+                where id between \(piece.lowerBound) and \(piece.upperBound)
+                  and pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
                   and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
                 order by id
                 """
@@ -61,15 +86,6 @@ final class LogReading {
     private func summarize(through id: Int64) throws {
         try session.query("select tidemark.summarize_log()")
         summarizedThrough = id
-    }
-
-    private static func condition(
-        _ piece: ClosedRange<Int64>, notSeenBy start: TransactionSnapshot, seenBy end: TransactionSnapshot
-    ) -> String {
-        """
-        id between \(piece.lowerBound) and \(piece.upperBound)
-          and pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
-        """
     }
 
     private static func pieces(of ids: Range<Int64>) -> some Sequence<ClosedRange<Int64>> {

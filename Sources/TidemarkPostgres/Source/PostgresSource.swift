@@ -50,14 +50,14 @@ package final class PostgresSource: ChangeSource {
             // No id was drawn and nobody ended: there still is nothing. The whole snapshot has to be the
             // same, since it does not list transactions beyond its xmax, which may have drawn ids.
             if let idle, idle.start == start, idle.lastID == lastID, idle.now == now { return [] }
-            let lowest = try lowestID(notSeenBy: start, endedIn: now)
+            let lowest = try log.lowestID(notSeenBy: start, endedIn: now)
             guard let first = try log.firstID(in: lowest..<lastID, notSeenBy: start, seenBy: now) else {
                 idle = (start, lastID, now)
                 return []
             }
             let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
             // Between the look and the tick a transaction may have ended that was open at `start`.
-            let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
+            let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
             progress = (tick, start, floor + 1)
             return try cut(from: start, to: tick.snapshot, tick, above: floor, first: first)
         }
@@ -70,7 +70,7 @@ package final class PostgresSource: ChangeSource {
         guard start != end else { return [] }
         let lastID = try CaptureRegistry.lastDrawnID(in: session)
         let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
-        let floor = try lowestID(notSeenBy: start, endedIn: tick.snapshot)
+        let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
         progress = (tick, start, floor + 1)
         let first = try log.firstID(in: floor..<max(floor, tick.highID), notSeenBy: start, seenBy: end)
         return try cut(from: start, to: end, tick, above: floor, first: first ?? floor)
@@ -95,19 +95,6 @@ package final class PostgresSource: ChangeSource {
         }
     }
 
-    /// An id below every change of a transaction that `start` does not see and `end` does.
-    ///
-    /// A transaction draws its xid before its ids, and the worker's tick draws its xid after it has
-    /// read the last id: so every transaction with a higher xid than the tick's has higher ids. The
-    /// xmax of a snapshot says nothing of the kind: it is one above the last that *ended*, and
-    /// transactions beyond it may run and have drawn ids already.
-    private func lowestID(notSeenBy start: TransactionSnapshot, endedIn end: TransactionSnapshot) throws -> Int64 {
-        let oldest = start.oldestUnseen(endedIn: end)
-        let rows = try session.query(
-            "select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < $1", [.text(String(oldest))])
-        return Int64(rows[0, 0] ?? "") ?? 0
-    }
-
     /// Where reading a window may begin. Of the windows of one tick, a later one may hold a lower id
     /// than an earlier one (a straggler), but what none of the rest needs is not read again.
     private func advance(to window: Window) throws -> Int64 {
@@ -115,6 +102,7 @@ package final class PostgresSource: ChangeSource {
             // A window that is read once more, after the next one was begun, is read from its own beginning.
             known.start.isContained(in: start)
         else { return window.afterID }
+        guard known.start != start else { return max(window.afterID, known.firstID - 1) }
         let rest = known.firstID - 1..<max(known.firstID - 1, known.tick.highID)
         let first = try log.firstID(in: rest, notSeenBy: start, seenBy: known.tick.snapshot)
         progress = (known.tick, start, max(first ?? known.firstID, known.firstID))
