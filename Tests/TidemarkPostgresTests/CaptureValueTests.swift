@@ -25,6 +25,7 @@ struct CaptureValueTests {
         ("bytea[]", [#"{"\\x5c00"}"#]), ("interval[]", ["{-1 day}"]), ("json[]", ["{null}"]), ("timestamptz[]", ["{2020-01-02 03:04:05+05}"]),
         ("app.mood", ["ok", "it's"]), ("app.mood[]", ["{ok}"]), ("app.pair", ["(,)", #"("a b","{1,2}")"#]), ("app.pair[]", [#"{"(x,)"}"#]),
         ("app.evil", ["(1)"]), ("app.digits", ["7"]), ("app.jsons", ["null", "[1]"]), ("app.span", ["[a,c)"]),
+        ("app.day", ["2020-01-02", "0044-03-15 BC"]), ("app.moment", ["2020-01-02 03:04:05+05:30"]), ("app.day[]", ["{2020-01-02,infinity}"]), ("date[]", ["{2020-01-02}"]),
         ("hstore", [#""a"=>"1", "b"=>NULL"#]), ("hstore[]", [#"{"\"a\"=>\"1\""}"#]), ("citext", ["Ab"]), ("ltree", ["a.b"]), ("cube", ["(1,2),(3,4)"]), ("isbn", ["978-0-393-04002-9"]),
     ]
     /// Types of the application's, with casts that fail or answer something else.
@@ -32,7 +33,7 @@ struct CaptureValueTests {
         create extension hstore; create extension citext; create extension ltree; create extension cube; create extension isn;
         create schema app; grant usage on schema app to public;
         create type app.mood as enum ('ok', 'it''s'); create type app.pair as (a text, b int[]); create type app.evil as (i int);
-        create domain app.digits as int check (value < 9); create domain app.jsons as json; create type app.span as range (subtype = text);
+        create domain app.digits as int check (value < 9); create domain app.jsons as json; create domain app.day as date; create domain app.moment as timestamptz; create type app.span as range (subtype = text);
         create function app.break(app.mood) returns json language plpgsql as $$begin raise 'cast to json'; end$$;
         create function app.breaktext(app.mood) returns text language plpgsql as $$begin raise 'cast to text'; end$$;
         create function app.break(app.evil) returns json language plpgsql as $$begin raise 'cast to json'; end$$;

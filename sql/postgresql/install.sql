@@ -207,25 +207,26 @@ language sql immutable strict set search_path = pg_catalog, pg_temp
 as $$ select format('''{'' operator(pg_catalog.||) %s operator(pg_catalog.||) ''}''',
                     array_to_string(members, ' operator(pg_catalog.||) '','' operator(pg_catalog.||) ')) $$;
 
--- The settings that change the text of a type.
-create or replace function tidemark.type_settings(type oid) returns text[]
+-- A signature of an older version, which a call would be ambiguous with.
+drop function if exists tidemark.type_settings(oid);
+
+-- The settings that change the text of a type. JSON has a form of its own for dates, whatever DateStyle says; what goes
+-- through the output function, as the values of arrays and domains do, has not.
+create or replace function tidemark.type_settings(type oid, by_output_function boolean default false) returns text[]
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare t pg_catalog.pg_type;
 begin
     select * into t from pg_catalog.pg_type p where p.oid = type;
-    if t.typtype = 'd' then return tidemark.type_settings(t.typbasetype); end if;
-    if t.typcategory = 'A' and t.typelem <> 0 then
-        return tidemark.type_settings(t.typelem) || case when t.typelem in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-            then array['"DateStyle" = ''ISO, YMD'''] else '{}' end;
-    end if;
+    if t.typtype = 'd' then return tidemark.type_settings(t.typbasetype, true); end if;
+    if t.typcategory = 'A' and t.typelem <> 0 then return tidemark.type_settings(t.typelem, true); end if;
     if t.typtype = 'e' then return '{}'; end if;
     if t.oid < 16384 and t.typtype = 'b' then
         return case
             when t.typname in ('float4', 'float8') or t.typcategory = 'G' then array['extra_float_digits = 1']
             when t.typname = 'interval' then array['"IntervalStyle" = ''postgres''']
-            -- JSON has a form of its own for dates, whatever DateStyle says.
-            when t.typname in ('date', 'timestamp') then '{}'::text[]
-            when t.typname = 'timestamptz' then array['"TimeZone" = ''UTC''']
+            when t.typname in ('date', 'timestamp', 'timestamptz') then
+                case when by_output_function then array['"DateStyle" = ''ISO, YMD'''] else '{}' end
+                || case when t.typname = 'timestamptz' then array['"TimeZone" = ''UTC'''] else '{}' end
             when t.typname = 'bytea' then array['bytea_output = ''hex''']
             when t.typname = 'money' then array['lc_monetary = ''C''']
             -- The name of an object is written with its schema, or without.
@@ -292,8 +293,8 @@ as $$ select case when pg_catalog.pg_current_xact_id_if_assigned() is not null a
 --   key         whether an index still holds up the key that the log names rows by
 --   attributes, storage   xmin of the columns; the files of the table. ALTER … TYPE … USING changes both. One of
 --                         them alone is harmless: SET DEFAULT, column GRANT; VACUUM FULL, CLUSTER, TRUNCATE (logged).
--- One query over all tables, planned once a session (each window asks), no function that locks or opens a relation. Without own_additions: as if the partitions
--- that the running transaction has added were not there yet.
+-- One query over all tables, planned once a session (each window asks), no function that locks or opens a relation.
+-- Without own_additions: as if the partitions that the running transaction has added were not there yet.
 create or replace function tidemark.shapes(only_relation oid default null, own_additions boolean default true)
 returns table (capture int, shape text)
 language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set plan_cache_mode = force_generic_plan as $$
