@@ -66,7 +66,7 @@ package struct Installation {
 
     /// - Parameter sourceOnly: leave the target as it is; it may be gone.
     package func tearDown(sourceOnly: Bool = false) throws {
-        guard !sourceOnly else { return try definition.naming { try definition.openSourceAdministration().remove(definition.name) } }
+        guard !sourceOnly else { return try onSource { try $0.remove(definition.name) } }
         try onBothSides { source, target in
             if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, try source.identity()) }
             try source.remove(definition.name)
@@ -75,11 +75,7 @@ package struct Installation {
     }
 
     package func planTearDown(sourceOnly: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
-        guard !sourceOnly else {
-            return try definition.naming {
-                try definition.openSourceAdministration().planRemoval(of: definition.name).map { ("source", $0) }
-            }
-        }
+        guard !sourceOnly else { return try onSource { try $0.planRemoval(of: definition.name).map { ("source", $0) } } }
         return try onBothSides { source, target in
             try source.planRemoval(of: definition.name).map { ("source", $0) }
                 + target.planRemoval(of: definition.name).map { ("target", $0) }
@@ -98,6 +94,10 @@ package struct Installation {
             let order: [Finding.Severity] = [.problem, .warning, .note]
             return order.flatMap { severity in found.filter { $0.1.severity == severity } }
         }
+    }
+
+    private func onSource<T>(_ body: (any SourceAdministration) throws -> T) throws -> T {
+        try definition.naming { try body(try definition.openSourceAdministration()) }
     }
 
     private func onBothSides<T>(_ body: (any SourceAdministration, any TargetAdministration) throws -> T) throws -> T {

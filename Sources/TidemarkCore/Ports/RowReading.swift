@@ -5,9 +5,6 @@ package protocol RowReading: AnyObject {
     /// Lets the position go; what is not held may be released too.
     func release()
 
-    /// Does somebody wait for a lock that the position keeps?
-    func isInTheWay() throws -> Bool
-
     /// By what the key columns are ordered, a term for each. Two sides with the same terms agree on
     /// which rows lie between two keys. Empty where the table has no key.
     func keyOrder(of table: CapturedTable) throws -> [String]
@@ -39,6 +36,9 @@ package protocol RowSource: RowReading {
 
     /// Sees what another connection holds.
     func join(_ position: HeldPosition) throws
+
+    /// Does somebody wait for a lock that the position keeps?
+    func isInTheWay() throws -> Bool
 
     func size(of table: CapturedTable) throws -> TableSize
 

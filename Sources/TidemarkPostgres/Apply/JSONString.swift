@@ -1,7 +1,5 @@
 /// Names as JSON.
 enum JSONString {
-    static func array(_ texts: [String]) -> String { "[" + texts.map(quoted).joined(separator: ",") + "]" }
-
     static func quoted(_ text: String) -> String {
         var bytes: [UInt8] = []
         append(text.utf8, to: &bytes)

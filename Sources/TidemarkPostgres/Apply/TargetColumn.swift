@@ -51,7 +51,7 @@ struct TargetColumn {
                         join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p] order by 1)
                 = array(select k collate "C" from json_array_elements_text($2) k order by 1)
             order by i.indimmediate, i.indisprimary desc, i.indexrelid
-            """, [.text(relation), .json(Array(JSONString.array(columns).utf8))])
+            """, [.text(relation), .json(JSONText.array(columns))])
         return (0..<rows.count).map { (rows[$0, 0] ?? "0", rows[$0, 1] ?? "", rows[$0, 2] == "t") }
     }
 

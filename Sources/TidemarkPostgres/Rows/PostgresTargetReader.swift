@@ -32,8 +32,6 @@ package final class PostgresTargetReader: TargetReader {
 
     package func release() { rows.release() }
 
-    package func isInTheWay() throws -> Bool { try reading(nil) { try rows.isInTheWay() } }
-
     package func keyOrder(of table: CapturedTable) throws -> [String] {
         try reading(table.name) { try rows.relation(table).keyOrder }
     }

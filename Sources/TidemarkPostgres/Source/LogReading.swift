@@ -11,27 +11,24 @@ final class LogReading {
     private static let idsPerPiece: Int64 = 65_536
     /// How many ids may be drawn before the index is brought up to date: what it does not know is read at each look.
     private static let idsUnsummarized: Int64 = 8_192
-    private var summarizedThrough: Int64?
+    private var summarizedThrough: Int64 = 0
+    private var isPrepared = false
 
     init(session: PostgresSession) {
         self.session = session
         prepared = PreparedStatements(session)
     }
 
-    /// Settings of the session; a no-op but for the first time.
-    func prepare() throws {
-        guard summarizedThrough == nil else { return }
-        // A scan of the whole log is never right; a piece is sorted in memory.
-        try session.run("set enable_seqscan = off; set jit = off; set work_mem = '32MB'")
-        try summarize(through: 0)
-    }
-
     /// Now, and an id that no transaction that is seen now has gone beyond.
     func position() throws -> (now: TransactionSnapshot, lastID: Int64) {
+        try prepare()
         let rows = try prepared.query(
             "select pg_current_snapshot(), case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq", [])
         let lastID = Int64(rows[0, 1] ?? "") ?? 0
-        if lastID - (summarizedThrough ?? 0) > Self.idsUnsummarized { try summarize(through: lastID) }
+        if lastID - summarizedThrough > Self.idsUnsummarized {
+            try session.query("select tidemark.summarize_log()")
+            summarizedThrough = lastID
+        }
         return (try TransactionSnapshot.parsed(rows[0, 0]), lastID)
     }
 
@@ -83,9 +80,12 @@ final class LogReading {
         }
     }
 
-    private func summarize(through id: Int64) throws {
-        try session.query("select tidemark.summarize_log()")
-        summarizedThrough = id
+    /// Settings of the session, before its first look: a scan of the whole log is never right, and a piece is sorted
+    /// in memory.
+    private func prepare() throws {
+        guard !isPrepared else { return }
+        try session.run("set enable_seqscan = off; set jit = off; set work_mem = '32MB'")
+        isPrepared = true
     }
 
     private static func pieces(of ids: Range<Int64>) -> some Sequence<ClosedRange<Int64>> {

@@ -44,7 +44,6 @@ package final class PostgresSource: ChangeSource {
             // Also where there is nothing to apply: a target of the past may find an empty log.
             if !hasSeenWitness { try TickWriting(session: session).requireWitness(of: cursor) }
             hasSeenWitness = true
-            try log.prepare()
             if case .transactions(let end) = end { return try windows(from: start, to: end, cursor, taken) }
             let (now, lastID) = try log.position()
             // No id was drawn and nobody ended: there still is nothing. The whole snapshot has to be the
@@ -68,7 +67,7 @@ package final class PostgresSource: ChangeSource {
         from start: TransactionSnapshot, to end: TransactionSnapshot, _ cursor: Cursor, _ taken: TakenTables
     ) throws -> [Window] {
         guard start != end else { return [] }
-        let lastID = try CaptureRegistry.lastDrawnID(in: session)
+        let (_, lastID) = try log.position()
         let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
         let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
         progress = (tick, start, floor + 1)

@@ -37,8 +37,6 @@ package final class SQLiteTargetReader: TargetReader {
         moment.end()
     }
 
-    package func isInTheWay() throws -> Bool { false }
-
     package func keyOrder(of table: CapturedTable) throws -> [String] { try reading(table) { $0.order } }
 
     package func digests(of part: TablePart, buckets: Int) throws -> [Int: RowDigest] {
