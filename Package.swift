@@ -20,7 +20,9 @@ let package = Package(
         // An engine: the SQL that it installs, the C library, and what speaks to it.
         .target(
             name: "PostgresSQL", path: "sql/postgresql",
-            resources: [.embedInCode("install.sql"), .embedInCode("target.sql"), .embedInCode("uninstall.sql")]),
+            resources: [
+                "install.sql", "registry.sql", "log.sql", "image.sql", "shape.sql", "capture.sql", "target.sql", "uninstall.sql",
+            ].map { .embedInCode($0) }),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "PostgresSQL", "CLibPQ"]),
 

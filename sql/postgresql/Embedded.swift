@@ -1,8 +1,23 @@
 /// The files beside this one, as the binary carries them: what is installed is what can be read here.
 package enum PostgresSQL {
-    package static let install = text(PackageResources.install_sql)
+    package static let install = including(PackageResources.install_sql)
     package static let target = text(PackageResources.target_sql)
     package static let uninstall = text(PackageResources.uninstall_sql)
 
+    private static let parts = [
+        "registry.sql": PackageResources.registry_sql, "log.sql": PackageResources.log_sql,
+        "image.sql": PackageResources.image_sql, "shape.sql": PackageResources.shape_sql,
+        "capture.sql": PackageResources.capture_sql,
+    ]
+
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+    /// The text with each line `\ir FILE`, which is psql's, replaced by that file.
+    private static func including(_ bytes: [UInt8]) -> String {
+        text(bytes).split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            guard line.hasPrefix("\\ir ") else { return String(line) }
+            guard let part = parts[String(line.dropFirst(4))] else { preconditionFailure("not embedded: \(line)") }
+            return text(part)
+        }.joined(separator: "\n")
+    }
 }

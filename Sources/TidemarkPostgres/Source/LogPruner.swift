@@ -3,7 +3,7 @@ import TidemarkCore
 /// Removes from the log what every pipeline has made durable, a segment at a time.
 struct LogPruner {
     let session: PostgresSession
-    /// As many as the ring of `sql/postgresql/install.sql` has.
+    /// As many as the ring of `sql/postgresql/log.sql` has.
     static let segments = 4
 
     /// Records how far the pipeline is, then prunes.

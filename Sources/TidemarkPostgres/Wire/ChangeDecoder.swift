@@ -69,6 +69,6 @@ struct ChangeDecoder {
     private static func malformed(_ what: String) -> TidemarkError {
         TidemarkError(
             "the change log cannot be read", why: "the server sent \(what)",
-            remedy: "tidemark.data_changes has been altered, or something wrote into it; compare it with sql/postgresql/install.sql.")
+            remedy: "tidemark.data_changes has been altered, or something wrote into it; compare it with sql/postgresql/log.sql.")
     }
 }

@@ -1,0 +1,472 @@
+-- The triggers: what they are for a table, how they are put on it, and taken off.
+
+-- Statement capture is the faster one. Statement triggers do not fire for changes that come through a parent.
+create or replace function tidemark.capture_kind(relation regclass, kind text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare related boolean := exists (select from pg_catalog.pg_inherits i where i.inhrelid = relation or i.inhparent = relation)
+                        or exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'p');
+begin
+    if kind not in ('auto', 'statement', 'row') or kind is null then
+        raise exception 'tidemark: unknown kind of capture %', pg_catalog.quote_nullable(kind) using hint = 'Use auto, statement or row.';
+    end if;
+    if kind = 'statement' and related then
+        raise exception 'tidemark: % is part of an inheritance or partition tree and needs row capture', relation
+            using hint = 'Use kind auto.';
+    end if;
+    return case when kind <> 'auto' then kind when related then 'row' else 'statement' end;
+end $$;
+
+-- The DDL for the TRUNCATE triggers that are missing. They are not cloned to partitions.
+create or replace function tidemark.truncate_statements(relation regclass, function_name text, replica_role boolean)
+returns setof text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select u.s
+    from tidemark.tree(relation) t join pg_catalog.pg_class c on c.oid = t.relid and c.relkind in ('r', 'p'),
+         lateral (values
+            (1, format('create trigger tidemark_truncate after truncate on %s for each statement execute function %s()', t.relid::regclass, function_name)),
+            (2, case when replica_role then format('alter table %s enable always trigger tidemark_truncate', t.relid::regclass) end)) u(n, s)
+    where u.s is not null
+      and not exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.relid and g.tgname = 'tidemark_truncate'
+                      and g.tgfoid = pg_catalog.to_regproc(function_name))
+    order by t.relid::regclass, u.n
+$$;
+
+-- Signatures of older versions, which a call would be ambiguous with.
+drop function if exists tidemark.capture_statements(regclass, text, int);
+drop function if exists tidemark.attach(regclass, text);
+
+-- What capture was made for: the table's name, and its columns, dropped ones included.
+create or replace function tidemark.made_for(relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select md5(concat_ws(' ', c.relname, string_agg(concat_ws(' ', a.attname, a.atttypid), ',' order by a.attnum)))
+    from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+    where c.oid = relation group by c.relname
+$$;
+
+-- Is the table still as capture was made for, and can no foreign key change the key of its rows (BREAKS B3)?
+-- IMMUTABLE is not true, and is what it is for: in a query over a transition table the planner calls it once, and again
+-- whenever the table was altered in any way, since that makes it throw its plan away. So it costs writers nothing.
+create or replace function tidemark.is_as_attached(relation oid, made_for text) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    return coalesce(tidemark.made_for(relation) = made_for, false) and not exists (
+        select from pg_catalog.pg_constraint f
+        where f.conrelid = relation and f.contype = 'f' and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))
+          and f.conkey && (select array_agg(k) from pg_catalog.pg_index i, unnest(i.indkey::int2[]) k
+                           where i.indexrelid = tidemark.key_index(relation)));
+end $$;
+
+-- The query that makes rows of the log of what a statement handed over.
+create or replace function tidemark.logged_row(relation regclass, capture int, operation text, side text) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select format('select pg_catalog.pg_current_xact_id(), %s, %s::pg_catalog."char", %s, %s, tidemark_state.stamp from tidemark_%s t', capture,
+        case when i.image is null or tidemark.image_fits(relation) is null then format('%L', operation)
+             else format('(case when %s then %L else ''L'' end)', tidemark.image_fits(relation), operation) end,
+        coalesce(tidemark.row_key(relation, 't'), 'null'), coalesce(i.image, 'null'), side)
+    from (select case when operation <> 'D' or tidemark.key_index(relation) is null then tidemark.row_image(relation) end as image) i
+$$;
+
+-- BEFORE each statement on a table with a key: counts how many are under way there in this transaction, twice, since the
+-- lowest bit says that one of them has logged rows. Then another one's transition tables may be older than the table
+-- (BREAKS B1, B2), and it has to look. The setting is the transaction's own, and goes with it, or with its savepoint.
+-- As the session's role, and so without a name that could be somebody else's.
+create or replace function tidemark.statement_begins() returns trigger
+language plpgsql as $$
+declare under_way text := pg_catalog.current_setting(TG_ARGV[0], true);
+begin
+    if under_way is null or under_way operator(pg_catalog.=) '' then
+        under_way := pg_catalog.set_config(TG_ARGV[0], '2', true);
+    else
+        under_way := pg_catalog.set_config(TG_ARGV[0], (under_way::pg_catalog.int4 operator(pg_catalog.+) 2)::pg_catalog.text, true);
+    end if;
+    return null;
+end $$;
+
+-- Returns the DDL that attach() runs for one table. generation is the id of its row in tidemark.capture.
+create or replace function tidemark.capture_statements(
+    relation regclass, kind text default 'auto', generation int default null, replica_role boolean default false)
+returns setof text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    class pg_catalog.pg_class;
+    schema_name text;
+    actual_kind text := tidemark.capture_kind(relation, kind);
+    capture int := coalesce(generation, (select max(c.id) from tidemark.capture c) + 1, 1);
+    key_index oid := tidemark.key_index(relation);
+    partitioned boolean;
+    qualified text;
+    function_name text;
+    columns text[];
+    key record;
+    settings text;
+    guard text;
+    image text;          -- image of alias t; NULL if too large
+    new_source text; old_source text;
+    branch text := '';
+    handed_on text := '';
+    gone text;
+    counter text := format('tidemark.t%s', relation::oid);
+    is_quick boolean;    -- may what transition tables hand over be logged as it is, where no statement is nested?
+    body text;
+    event text; created text;
+    insert_head text := 'insert into tidemark.data_changes (xid, capture, operation, key, image, changed_at)';
+    standing text; candidates text; logged text; part text;
+    found_trigger record;
+begin
+    select * into class from pg_catalog.pg_class c where c.oid = relation;
+    if not found or class.relkind not in ('r', 'p') then
+        raise exception 'tidemark: % is not a table', relation;
+    end if;
+    if class.relpersistence = 't' or class.relispartition then
+        raise exception 'tidemark: % is a temporary table or a partition', relation
+            using hint = 'Attach the root of a partitioned table.';
+    end if;
+    select n.nspname into schema_name from pg_catalog.pg_namespace n where n.oid = class.relnamespace;
+    partitioned := class.relkind = 'p';
+    qualified := format('%I.%I', schema_name, class.relname);
+    function_name := format('tidemark.%I', 'capture_' || capture);
+
+    -- Alias t is the row in the table or the transition table; in row capture without a key, NEW and OLD.
+    image := tidemark.row_image(relation);
+    select array_agg(a.attname::text order by a.attnum) into columns
+    from pg_catalog.pg_attribute a
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v';
+    if columns is null then
+        raise exception 'tidemark: % has no columns', relation;
+    end if;
+
+    select coalesce(string_agg(distinct 'set ' || s, E'\n' order by 'set ' || s), '') into settings
+    from pg_catalog.pg_attribute a, unnest(tidemark.type_settings(a.atttypid)) s
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped;
+
+    -- The shape that this function was made for, dropped columns included. A changed one must become a mark in the
+    -- log, not an error in the application, and not a silently missing column.
+    select format('exists (select from pg_catalog.pg_attribute a where a.attrelid = %s::pg_catalog.oid and a.attnum > 0 and not (%s))',
+                  relation::oid, string_agg(format('(a.attname = %L and a.atttypid = %s::pg_catalog.oid)', a.attname, a.atttypid), ' or ' order by a.attnum))
+    into guard
+    from pg_catalog.pg_attribute a where a.attrelid = relation and a.attnum > 0;
+    -- The name, too. A trigger knows that of its own table; of the root, a partition's trigger must look.
+    guard := guard || case when partitioned then format(E'\n       or not exists (select from pg_catalog.pg_class r join pg_catalog.pg_namespace n on n.oid = r.relnamespace'
+                          || ' where r.oid = %s::pg_catalog.oid and r.relname = %L and n.nspname = %L)', relation::oid, class.relname, schema_name)
+        else format(' or TG_TABLE_NAME <> %L or TG_TABLE_SCHEMA <> %L', class.relname, schema_name) end;
+
+    if key_index is not null then
+        -- By the operator, as the index can serve no function. But an implicit cast of the user's makes the operator
+        -- of a polymorphic class (enum, record) ambiguous, and then the function behind it must do.
+        select string_agg(format(case when oc.opcintype in ('anyenum'::regtype, 'anyarray'::regtype, 'anyrange'::regtype, 'anymultirange'::regtype, 'record'::regtype)
+                                       and exists (select from pg_catalog.pg_cast x where x.castsource = a.atttypid and x.castcontext = 'i')
+                                      then (select format('%I.%I', pn.nspname, pp.proname) from pg_catalog.pg_proc pp
+                                            join pg_catalog.pg_namespace pn on pn.oid = pp.pronamespace where pp.oid = op.oprcode) || '(t.%1$I%2$s, c.k%5$s)'
+                                      else 't.%1$I%2$s OPERATOR(%3$I.%4$s) c.k%5$s' end, a.attname,
+                                 case when i.indcollation[n] not in (0, a.attcollation)
+                                      then (select format(' collate %I.%I', cn.nspname, co.collname) from pg_catalog.pg_collation co
+                                            join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace where co.oid = i.indcollation[n]) else '' end,
+                                 opn.nspname, op.oprname, n), ' and ' order by n) as match,
+               -- the JSON of the key: from the table's columns, and from the candidates' k0, k1 …
+               tidemark.row_key(relation, 't') as text,
+               tidemark.json_object(array_agg(tidemark.json_member(a.attname, format('c.k%s', n), a.atttypid) order by n)) as candidate_text,
+               string_agg(format('t.%I as k%s', a.attname, n), ', ' order by n) as keys,
+               string_agg(format('NEW."%s" as k%s', replace(a.attname, '"', '""'), n), ', ' order by n) as new_values,
+               string_agg(format('OLD."%s" as k%s', replace(a.attname, '"', '""'), n), ', ' order by n) as old_values,
+               string_agg(format('OLD."%1$s" operator(%2$I.%3$s) NEW."%1$s"', replace(a.attname, '"', '""'), opn.nspname, op.oprname), ' and ' order by n) as unchanged,
+               string_agg(format('n.k%s operator(%I.%s) o.k%s', n, opn.nspname, op.oprname, n), ' and ' order by n) as same,
+               string_agg(format('n.%1$I operator(%2$I.%3$s) t.%1$I', a.attname, opn.nspname, op.oprname), ' and ' order by n) as kept,
+               -- Types whose equality is equality of their text: these keys may be compared as values, and hashed.
+               bool_and(op.oprcanhash) and bool_and(a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'uuid'::regtype, 'bool'::regtype,
+                                       'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'bytea'::regtype)
+                        or a.atttypid in ('text'::regtype, 'varchar'::regtype)
+                           and (select bool_and(co.collisdeterministic) from pg_catalog.pg_collation co where co.oid in (a.attcollation, i.indcollation[n]))) as safe
+        into key
+        from pg_catalog.pg_index i, generate_series(0, i.indnkeyatts - 1) n
+        join pg_catalog.pg_attribute a on true, pg_catalog.pg_opclass oc, pg_catalog.pg_amop ao, pg_catalog.pg_operator op, pg_catalog.pg_namespace opn
+        where i.indexrelid = key_index and a.attrelid = i.indrelid and a.attnum = i.indkey[n]
+          and oc.oid = i.indclass[n] and ao.amopfamily = oc.opcfamily and ao.amopstrategy = 3
+          and ao.amoplefttype = oc.opcintype and ao.amoprighttype = oc.opcintype
+          and op.oid = ao.amopopr and opn.oid = op.oprnamespace;
+        -- A key that the statement touched can only stand as a row of our own transaction. In repeatable read and
+        -- serializable an old snapshot may show another one besides, which somebody else has deleted since.
+        standing := format('from %s t where %s and (tidemark_state.fresh or t.xmin = pg_catalog.pg_current_xact_id()::xid '
+            || 'or pg_catalog.age(t.xmin) <= 0 and pg_catalog.pg_xact_status((pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(t.xmin))::text::xid8) = ''in progress'') limit 1',
+            case when partitioned then '' else 'only ' end || qualified, key.match);
+    end if;
+
+    is_quick := actual_kind = 'statement';
+    if key_index is not null then is_quick := is_quick and key.safe; end if;
+
+    foreach event in array array['INSERT', 'UPDATE', 'DELETE'] loop
+        if actual_kind = 'statement' then
+            new_source := 'tidemark_new t';
+            old_source := 'tidemark_old t';
+        else
+            -- always in quotes: NEW.by, with a word that is reserved in PL/pgSQL only, is an error
+            select format('(select %s) t', string_agg(format('NEW."%1$s" as "%1$s"', replace(n, '"', '""')), ', ')),
+                   format('(select %s) t', string_agg(format('OLD."%1$s" as "%1$s"', replace(n, '"', '""')), ', '))
+            into new_source, old_source from unnest(columns) n;
+        end if;
+        if is_quick then
+            handed_on := handed_on || format(E'    %s TG_OP operator(pg_catalog.=) %L then\n', case when event = 'INSERT' then 'if' else 'elsif' end, event)
+                || format(E'        select tidemark.is_as_attached(%s::pg_catalog.oid, %L) into as_attached from tidemark_%s limit 1;\n',
+                          relation::oid, tidemark.made_for(relation), case event when 'DELETE' then 'old' else 'new' end)
+                || E'        if as_attached is null then touched := 0;\n'
+                || format(E'        elsif as_attached and TG_TABLE_SCHEMA operator(pg_catalog.=) %L%s then\n            stamp := pg_catalog.clock_timestamp();\n', schema_name,
+                          case when key_index is not null then ' and (under_way operator(pg_catalog.=) ''2'' or under_way operator(pg_catalog.=) ''4'')' end)
+                || format(E'            %s\n            %s;\n            get diagnostics touched = row_count;\n', insert_head,
+                    concat_ws(E'\n            union all ',
+                        case when event <> 'INSERT' and key_index is null then tidemark.logged_row(relation, capture, 'D', 'old') end,
+                        case when event <> 'DELETE' then tidemark.logged_row(relation, capture, case when key_index is not null and event = 'UPDATE' then 'U' else 'I' end, 'new') end,
+                        case when event = 'DELETE' and key_index is not null then tidemark.logged_row(relation, capture, 'D', 'old') end));
+            if event = 'UPDATE' and key_index is not null then
+                -- Keys that changed. Of two rows the plan does not matter; of many it does, and it has to be made for them.
+                gone := format(E'%s\n                %s t where not exists (select from tidemark_new n where %s)', insert_head,
+                    replace(tidemark.logged_row(relation, capture, 'D', 'old'), ' from tidemark_old t', ' from tidemark_old'), key.kept);
+                handed_on := handed_on
+                    || format(E'            if touched operator(pg_catalog.=) 1 then\n                select %s into same_key from tidemark_new n, tidemark_old t limit 1;\n            end if;\n', key.kept)
+                    || format(E'            if touched operator(pg_catalog.>) 100 then\n                execute %L using stamp;\n            elsif touched operator(pg_catalog.>) 1 or not same_key then\n                %s;\n            end if;\n',
+                        replace(gone, 'tidemark_state.stamp', '$1'), gone);
+            end if;
+            handed_on := handed_on || E'        end if;\n';
+        end if;
+        branch := branch || format(E'    %s TG_OP = %L then\n', case when event = 'INSERT' then 'if' else 'elsif' end, event);
+        if key_index is null then
+            -- Whole rows: multisets commute, and so what the trigger is handed is right whatever came between.
+            body := concat_ws(' union all ',
+                case when event <> 'INSERT' then format('select ''D'' as o, %s as image from %s', image, old_source) end,
+                case when event <> 'DELETE' then format('select ''I'' as o, %s as image from %s', image, new_source) end);
+            branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, (case when x.image is null then ''L'' else x.o end)::"char", null, x.image, pg_catalog.clock_timestamp()\n        from (%s) x;\n'
+                || E'        get diagnostics touched = row_count;\n', insert_head, capture, body);
+        elsif key.safe then
+            -- The touched keys, NEW and OLD, each with the row as it stands now, or as a delete.
+            logged := format(E'%s\n            select pg_catalog.pg_current_xact_id(), %s, (case when s.gone then ''D'' when s.image is null then ''L'' else ''%s'' end)::"char", s.key, s.image, pg_catalog.clock_timestamp()\n            from ',
+                insert_head, capture, case event when 'INSERT' then 'I' else 'U' end);
+            foreach part in array case when actual_kind = 'statement' then array['limit 100', 'offset 100'] else array[''] end loop
+                candidates := case
+                    when actual_kind = 'row' then concat_ws(' union all ',
+                        case when event <> 'DELETE' then format('select %s', key.new_values) end,
+                        case event when 'DELETE' then format('select %s', key.old_values)
+                                   when 'UPDATE' then format('select %s where not (%s)', key.old_values, key.unchanged) end)
+                    when event <> 'UPDATE' then format('select %s from tidemark_%s t %s', key.keys, case event when 'INSERT' then 'new' else 'old' end, part)
+                    -- A key that is listed twice is only logged twice, with one image.
+                    else format('select * from (select %1$s from tidemark_new t %3$s) n union all select * from (select %1$s from tidemark_old t %3$s) o '
+                        || 'where not exists (select from (select %1$s from tidemark_new t %4$s) n where %2$s)',
+                        key.keys, key.same, part, nullif(part, 'offset 100')) end;
+                branch := branch || case when part <> 'offset 100' then
+                    format(E'        %s(select s.found is null as gone, %s as key, s.image from (%s) c\n              left join lateral (select true as found, %s as image %s) s on true) s;\n'
+                        || E'        get diagnostics touched = row_count;\n', logged, key.candidate_text, candidates, image, standing)
+                -- The rest of a statement that touches many rows is planned each time, by their number and the size of the
+                -- table; a kept plan would be right for one size only. offset 0: an image is computed once. Reading the
+                -- table whole is for read committed: in serializable it would make unrelated transactions fail. The hash
+                -- tables may take 32 MB, or what the session allows itself if that is more, until the function ends.
+                else format(E'        if touched >= 100 then\n'
+                        || E'            perform pg_catalog.set_config(''enable_seqscan'', case when fresh then ''on'' else ''off'' end, true), pg_catalog.set_config(''jit'', ''off'', true),\n'
+                        || E'                pg_catalog.set_config(''work_mem'', greatest(pg_catalog.pg_size_bytes(pg_catalog.current_setting(''work_mem'')) / 1024, 32768)::text, true);\n'
+                        || E'            execute case when fresh then %L\n            else %L end;\n'
+                        || E'            get diagnostics last = row_count;\n            touched := touched + last;\n        end if;\n',
+                        format('%s(select t.ctid is null as gone, %s as key, case when t.ctid is not null then %s end as image from (%s) c left join only %s t on %s offset 0) s',
+                            logged, key.candidate_text, image, candidates, qualified, key.match),
+                        format('%s(select s.found is null as gone, %s as key, s.image from (%s) c left join lateral (select true as found, %s as image %s) s on true) s',
+                            logged, key.candidate_text, candidates, image, replace(standing, 'tidemark_state.fresh or ', ''))) end;
+            end loop;
+        else
+            -- A key whose text changed while it stayed equal (1.0, 1.00) is a delete, then an upsert: deletes first.
+            branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, l.o::"char", l.key, l.image, pg_catalog.clock_timestamp()\n'
+                || E'        from (select distinct on (x.key) x.* from (%s) x) c left join lateral (select %s as key, %s as image %s) s on true\n'
+                || E'        cross join lateral (select ''D'' as o, c.key as key, null as image where s.key is null or s.key collate "C" <> c.key collate "C"\n'
+                || E'            union all select case when s.image is null then ''L'' else ''%s'' end, s.key, s.image where s.key is not null) l\n        order by l.o <> ''D'';\n'
+                || E'        get diagnostics touched = row_count;\n',
+                insert_head, capture,
+                concat_ws(' union all ',
+                    case when event <> 'INSERT' then format('select %s, (%s) collate "C" as key from %s', key.keys, key.text, old_source) end,
+                    case when event <> 'DELETE' then format('select %s, (%s) collate "C" as key from %s', key.keys, key.text, new_source) end),
+                key.text, image, standing, case event when 'INSERT' then 'I' else 'U' end);
+        end if;
+    end loop;
+    branch := branch || E'    end if;\n';
+    if is_quick then handed_on := handed_on || E'    end if;\n'; end if;
+
+    body := E'#variable_conflict use_column\n<<tidemark_state>>\n'
+        || E'declare touched bigint; last bigint; fresh boolean; stamp timestamptz; as_attached boolean; same_key boolean; under_way text; session_settings text[];\nbegin\n'
+        -- Loop guard. Triggers that fire always would log what tidemark itself applies here. An ordinary role may not
+        -- set the replica role, so that an application cannot switch capture off by the first setting alone.
+        || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) operator(pg_catalog.=) ''1'' and pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then return null; end if;\n' else '' end
+        -- A trigger that somebody put on a table of his own must not write here.
+        || format(E'    if TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid and pg_catalog.pg_partition_root(TG_RELID) is distinct from %1$s::pg_catalog.oid::pg_catalog.regclass then return null; end if;\n'
+            || E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
+            || E'            case when TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::pg_catalog.text end, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n',
+            relation::oid, capture, insert_head)
+        || case when is_quick and key_index is not null then format(E'    under_way := pg_catalog.current_setting(%L, true);\n', counter) else '' end
+        || handed_on
+        -- From here on by the table itself. The settings are put back: they would last until the transaction ends.
+        || case when is_quick then
+            format(E'    if touched is null then\n    session_settings := array[%s];\n    perform %s;\n',
+                (select string_agg(format('pg_catalog.current_setting(%L)', n), ', ') from unnest(array['search_path', 'enable_seqscan', 'work_mem', 'jit']) n),
+                'pg_catalog.set_config(''search_path'', ''pg_catalog, pg_temp'', true)' || case when key_index is null then '' else ', pg_catalog.set_config(''enable_seqscan'', ''off'', true)' end)
+           else '' end
+        || format(E'    if %s then\n        %s\n        values (pg_catalog.pg_current_xact_id(), %s, ''X'', null, null, pg_catalog.clock_timestamp());\n', guard, insert_head, capture)
+        || E'    else\n    fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%'';\n' || branch || E'    end if;\n'
+        || case when is_quick then
+            format(E'    perform %s;\n    end if;\n',
+                (select string_agg(format('pg_catalog.set_config(%L, session_settings[%s], true)', n, i), ', ' order by i desc)
+                 from unnest(array['search_path', 'enable_seqscan', 'work_mem', 'jit']) with ordinality u(n, i)))
+           else '' end
+        || case when is_quick and key_index is not null then
+            format(E'    if under_way operator(pg_catalog.=) ''2'' then\n        under_way := pg_catalog.set_config(%1$L, '''', true);\n'
+                || E'    elsif under_way operator(pg_catalog.<>) '''' then\n        last := under_way::pg_catalog.int8 operator(pg_catalog.-) 2;\n'
+                || E'        if touched operator(pg_catalog.>) 0 and last operator(pg_catalog.%%) 2 operator(pg_catalog.=) 0 then last := last operator(pg_catalog.+) 1; end if;\n'
+                || E'        under_way := pg_catalog.set_config(%1$L, case when last operator(pg_catalog.<) 2 then '''' else last::pg_catalog.text end, true);\n    end if;\n', counter) else '' end
+        || E'    if touched operator(pg_catalog.>) 0 then\n        last := pg_catalog.currval(''tidemark.data_changes_id_seq'');\n'
+        || E'        if last operator(pg_catalog.%) 16384 operator(pg_catalog.<) touched then\n'
+        || E'            perform tidemark.write_tick(last);\n'
+        || E'        end if;\n    end if;\n    return null;\nend ';
+
+    -- Older triggers of ours, only where they are: DROP TRIGGER locks harder than CREATE TRIGGER.
+    for found_trigger in
+        select t.tgname, t.tgrelid::regclass as rel from pg_catalog.pg_trigger t
+        where t.tgrelid in (select relation union select p.relid from pg_catalog.pg_partition_tree(relation) p)
+          and t.tgparentid = 0 and t.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
+          and t.tgfoid in (select p.oid from pg_catalog.pg_proc p where p.pronamespace = 'tidemark'::regnamespace)
+        order by 2, 1
+    loop
+        return next format('drop trigger %I on %s', found_trigger.tgname, found_trigger.rel);
+    end loop;
+    -- enable_seqscan: the plan is kept for the session; one made while the table was tiny would scan it whole for
+    -- every row after it has grown.
+    -- Each setting costs writers a tenth of the trigger: the quick way does without.
+    return next format(E'create or replace function %s() returns trigger\nlanguage plpgsql security definer\n%s%s\nas %L', function_name,
+        case when is_quick then '' else case when settings like '%search\_path%' then '' else E'set search_path = pg_catalog, pg_temp\n' end || case when key_index is not null then 'set enable_seqscan = off ' else '' end end,
+        settings, body);
+    return next format('revoke all on function %s() from public', function_name);
+    for event, created in
+        select * from (values
+            ('tidemark_begins', 'before insert or update or delete on %s for each statement'),
+            ('tidemark_insert', 'after insert on %s referencing new table as tidemark_new for each statement'),
+            ('tidemark_update', 'after update on %s referencing old table as tidemark_old new table as tidemark_new for each statement'),
+            ('tidemark_delete', 'after delete on %s referencing old table as tidemark_old for each statement'),
+            ('tidemark_row', 'after insert or update or delete on %s for each row')) v(name, definition)
+        where (v.name = 'tidemark_row') = (actual_kind = 'row') and (v.name <> 'tidemark_begins' or is_quick and key_index is not null)
+    loop
+        return next format('create trigger %s ' || created || ' execute function %s', event, qualified,
+            case event when 'tidemark_begins' then format('tidemark.statement_begins(%L)', counter) else function_name || '()' end);
+        if replica_role then return next format('alter table %s enable always trigger %s', qualified, event); end if;
+    end loop;
+    return query select * from tidemark.truncate_statements(relation, function_name, replica_role);
+    if partitioned then
+        -- Row triggers are cloned with the rights of whoever creates or attaches a partition. Without USAGE on the
+        -- schema the grant is good for nothing else.
+        return next format('grant execute on function %s() to %I', function_name, pg_catalog.pg_get_userbyid(class.relowner));
+    end if;
+end $$;
+
+-- Takes capture off a table. Its rows in the log stay.
+create or replace function tidemark.detach(relation regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare item record;
+begin
+    for item in
+        select t.tgname, t.tgrelid::regclass as rel from pg_catalog.pg_trigger t
+        join tidemark.capture c on t.tgfoid = pg_catalog.to_regproc(format('tidemark.%I', 'capture_' || c.id))
+            or t.tgrelid = c.relation and t.tgfoid = pg_catalog.to_regproc('tidemark.statement_begins')
+        where c.relation = detach.relation::oid and t.tgparentid = 0 group by 1, 2 order by 2, 1
+    loop
+        execute format('drop trigger %I on %s', item.tgname, item.rel);
+    end loop;
+    for item in select c.id from tidemark.capture c where c.relation = detach.relation::oid and c.retired_at is null loop
+        execute format('drop function if exists tidemark.%I()', 'capture_' || item.id);
+        update tidemark.capture c set retired_at = pg_catalog.clock_timestamp() where c.id = item.id;
+    end loop;
+end $$;
+
+-- Puts capture on a table, or renews it if the table has changed since. Returns the generation. null for kind and
+-- replica_role: as it is captured now, else auto and false.
+-- A table that has changed behind capture's back gets a new generation with the reason as its gap: rows may have
+-- passed unseen between the two. No gap where only this very transaction added partitions, and they are empty yet.
+create or replace function tidemark.attach(relation regclass, kind text default null, replica_role boolean default null) returns int
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    target regclass := relation;
+    current tidemark.capture;
+    actual_kind text := kind;
+    always boolean := replica_role;
+    print text;
+    unseen text;
+    generation int;
+    statement text;
+    filled boolean;
+begin
+    if exists (select from pg_catalog.pg_class c where c.oid = relation and c.relispartition) then
+        target := pg_catalog.pg_partition_root(relation);
+    end if;
+    if not exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolsuper or r.rolbypassrls)) then
+        raise exception 'tidemark: role % may not read past row-level security, capture would log rows as deleted', current_user
+            using hint = format('ALTER ROLE %I BYPASSRLS', current_user);
+    end if;
+    if not pg_catalog.has_table_privilege(target, 'SELECT') then
+        raise exception 'tidemark: role % may not read %', current_user, target
+            using hint = format('GRANT SELECT, TRIGGER ON %s TO %I', target, current_user);
+    end if;
+    -- Before the shape is read, so that it cannot change until the triggers stand.
+    execute format('lock table %s%s in share row exclusive mode',
+        case when (select c.relkind from pg_catalog.pg_class c where c.oid = target) = 'p' then '' else 'only ' end, target);
+    select * into current from tidemark.capture c where c.relation = target::oid and c.retired_at is null;
+    always := coalesce(always, current.replica_role, false);
+    actual_kind := tidemark.capture_kind(target, coalesce(actual_kind, nullif(current.kind, 'statement'), 'auto'));
+    select md5(string_agg(s, E';\n')) into print from tidemark.capture_statements(target, actual_kind, 0, always) s
+    where s not like 'drop trigger %' and s not like '%trigger tidemark_truncate %';
+    if current.id is not null then
+        select f.reason into unseen from tidemark.foreign_changes(target) f;
+        if unseen is not null and not exists (select from tidemark.foreign_changes(target, false)) then
+            for statement in
+                select format('select exists (select from only %s)', t.relid::regclass)
+                from tidemark.tree(target) t join pg_catalog.pg_inherits i on i.inhrelid = t.relid
+                join pg_catalog.pg_class c on c.oid = t.relid and c.relkind <> 'p'
+                where tidemark.is_own(i.xmin)
+            loop
+                execute statement into filled;
+                exit when filled;
+            end loop;
+            if not coalesce(filled, false) then unseen := null; end if;
+        end if;
+        -- Where only columns were added, dropped or renamed, the old triggers have marked every row written since
+        -- (X), and nothing passed unseen. Not so where a new column came with a value for the rows that stand.
+        if unseen is not null and (select bool_and(o.value is not distinct from n.value)
+                from pg_catalog.json_each_text(current.shape::json) o
+                join pg_catalog.json_each_text(tidemark.shape(target)::json) n using (key)
+                where o.key in ('table', 'persistence', 'triggers', 'members', 'storage'))
+            and not exists (select from pg_catalog.pg_attribute a where a.attrelid = target and a.attnum > 0
+                            and a.atthasmissing and a.attname <> all (current.columns)) then
+            unseen := null;
+        end if;
+        if unseen is null and current.fingerprint = print then
+            for statement in
+                select * from tidemark.truncate_statements(target, format('tidemark.%I', 'capture_' || current.id), always)
+            loop
+                execute statement;
+            end loop;
+            update tidemark.capture c set shape = tidemark.shape(target) where c.id = current.id;
+            return current.id;
+        end if;
+        perform tidemark.detach(target);
+    else
+        select 'another table had its name before' into unseen
+        from tidemark.capture c join pg_catalog.pg_class k on k.oid = target
+        where c.retired_at is null and c.table_name = k.relname and c.schema_name = (select n.nspname from pg_catalog.pg_namespace n where n.oid = k.relnamespace);
+    end if;
+    insert into tidemark.capture (relation, schema_name, table_name, kind, key_columns, columns, column_types, generated,
+                                  replica_role, fingerprint, gap)
+    select c.oid, n.nspname, c.relname, actual_kind, tidemark.key_columns(target), a.names, a.types, a.generated, always, print, unseen
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
+         lateral (select array_agg(a.attname::text order by a.attnum) as names,
+                         array_agg(tidemark.type_name(a.atttypid, a.atttypmod) order by a.attnum) as types,
+                         array_agg(a.attgenerated <> '' order by a.attnum) as generated
+                  from pg_catalog.pg_attribute a
+                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v') a
+    where c.oid = target
+    returning id into generation;
+    for statement in select * from tidemark.capture_statements(target, actual_kind, generation, always) loop
+        execute statement;
+    end loop;
+    update tidemark.capture c set shape = tidemark.shape(target) where c.id = generation;
+    return generation;
+end $$;

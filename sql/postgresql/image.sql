@@ -1,0 +1,137 @@
+-- A row as the log holds it: the text of its key and of its image.
+
+-- No value of PostgreSQL can be larger than 1 GB. Capture logs a larger image as L, without it.
+create or replace function tidemark.image_max_bytes() returns bigint
+language sql immutable as 'select 1000000000::pg_catalog.int8';
+
+-- A built-in scalar is written by row_to_json itself, from its output function.
+create or replace function tidemark.is_plain(type oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select (select t.oid < 16384 and t.typtype = 'b' and t.typcategory <> 'A' and t.typname not in ('json', 'jsonb')
+        from pg_catalog.pg_type t where t.oid = type) $$;
+
+-- Anything else goes through its output function by format(): row_to_json would call a user's cast to json with
+-- definer's rights, lose array bounds, and turn a json null into an SQL null.
+create or replace function tidemark.column_expression(source text, name text, type oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select case when tidemark.is_plain(type) then pg_catalog.format('%s.%I', source, name)
+            else pg_catalog.format('case when %1$s.%2$I is distinct from null then pg_catalog.format(''%%s'', %1$s.%2$I) end',
+                                   source, name) end $$;
+
+-- One member of a JSON object, as row_to_json would write it, for a value that is never null. Expressions that capture
+-- runs name the schema of everything, operators and types too: its fast way runs with the session's search_path.
+create or replace function tidemark.json_member(name text, source text, type oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select format('%L operator(pg_catalog.||) ', to_json(name)::text || ':') || case
+        when type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then format('%s::pg_catalog.text', source)
+        when tidemark.is_plain(type) then format('pg_catalog.to_json(%s)::pg_catalog.text', source)
+        else format('pg_catalog.to_json(pg_catalog.format(''%%s'', %s))::pg_catalog.text', source) end $$;
+
+-- The JSON of a key, of its members in order.
+create or replace function tidemark.json_object(members text[]) returns text
+language sql immutable strict set search_path = pg_catalog, pg_temp
+as $$ select format('''{'' operator(pg_catalog.||) %s operator(pg_catalog.||) ''}''',
+                    array_to_string(members, ' operator(pg_catalog.||) '','' operator(pg_catalog.||) ')) $$;
+
+-- A signature of an older version, which a call would be ambiguous with.
+drop function if exists tidemark.type_settings(oid);
+
+-- The settings that change the text of a type. JSON has a form of its own for dates, whatever DateStyle says; what goes
+-- through the output function, as the values of arrays and domains do, has not.
+create or replace function tidemark.type_settings(type oid, by_output_function boolean default false) returns text[]
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare t pg_catalog.pg_type;
+begin
+    select * into t from pg_catalog.pg_type p where p.oid = type;
+    if t.typtype = 'd' then return tidemark.type_settings(t.typbasetype, true); end if;
+    if t.typcategory = 'A' and t.typelem <> 0 then return tidemark.type_settings(t.typelem, true); end if;
+    if t.typtype = 'e' then return '{}'; end if;
+    if t.oid < 16384 and t.typtype = 'b' then
+        return case
+            when t.typname in ('float4', 'float8') or t.typcategory = 'G' then array['extra_float_digits = 1']
+            when t.typname = 'interval' then array['"IntervalStyle" = ''postgres''']
+            when t.typname in ('date', 'timestamp', 'timestamptz') then
+                case when by_output_function then array['"DateStyle" = ''ISO, YMD'''] else '{}' end
+                || case when t.typname = 'timestamptz' then array['"TimeZone" = ''UTC'''] else '{}' end
+            when t.typname = 'bytea' then array['bytea_output = ''hex''']
+            when t.typname = 'money' then array['lc_monetary = ''C''']
+            -- The name of an object is written with its schema, or without.
+            when t.typname like 'reg%' then array['search_path = pg_catalog, pg_temp']
+            else '{}'::text[] end;
+    end if;
+    return array['extra_float_digits = 1', '"IntervalStyle" = ''postgres''', '"DateStyle" = ''ISO, YMD''',
+                 '"TimeZone" = ''UTC''', 'bytea_output = ''hex''', 'lc_monetary = ''C''', 'search_path = pg_catalog, pg_temp'];
+end $$;
+
+-- The name of a type with its modifiers, qualified where it is not built in; of a domain, the type below it.
+create or replace function tidemark.type_name(type oid, modifier int) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare t pg_catalog.pg_type;
+begin
+    select * into t from pg_catalog.pg_type p where p.oid = type;
+    if t.typtype = 'd' then return tidemark.type_name(t.typbasetype, t.typtypmod); end if;
+    return pg_catalog.format_type(type, modifier);
+end $$;
+
+-- The index that identifies a row, as REPLICA IDENTITY would accept it. The primary key first. On a partitioned
+-- table only an index of the root itself: leaves with keys of their own can hold the same key twice.
+create or replace function tidemark.key_index(relation regclass) returns oid
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select (select i.indexrelid from pg_catalog.pg_index i
+        where i.indrelid = relation and i.indisunique and i.indisvalid and i.indislive and i.indimmediate
+          and i.indpred is null and i.indexprs is null
+          and not exists (select from pg_catalog.generate_series(0, i.indnkeyatts - 1) n
+                          join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[n]
+                          where not a.attnotnull or a.attgenerated = 'v')
+        order by i.indisprimary desc, i.indnkeyatts, i.indexrelid limit 1) $$;
+
+create or replace function tidemark.key_columns(relation regclass) returns text[]
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select (select pg_catalog.array_agg(a.attname::text order by n)
+        from pg_catalog.pg_index i, pg_catalog.generate_series(0, i.indnkeyatts - 1) n, pg_catalog.pg_attribute a
+        where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]) $$;
+
+-- The condition under which the JSON of a row, alias t, can be one value; null where it always can. What it adds up is an
+-- upper bound: text may grow sixfold (control characters), bytea twofold in hex and is held twice. Beyond it the row
+-- cannot be logged as one value, and the application's statement must not fail.
+create or replace function tidemark.image_fits(relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select string_agg(format('coalesce(%s operator(pg_catalog.*) pg_catalog.%s(t.%I)::pg_catalog.int8, 0)', s.growth, s.measure, a.attname),
+                      ' operator(pg_catalog.+) ' order by a.attnum)
+           || format(' operator(pg_catalog.<=) %s', tidemark.image_max_bytes())
+    from pg_catalog.pg_attribute a, lateral (select
+        case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then 6 else 4 end,
+        case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)
+             then 'octet_length' else 'pg_column_size' end) s(growth, measure)
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+      and a.attlen = -1 and a.atttypid <> 'numeric'::regtype
+$$;
+
+-- The JSON of a row, alias t, that fits.
+create or replace function tidemark.row_json(relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select case when bool_and(tidemark.is_plain(a.atttypid)) and not exists (select from pg_catalog.pg_attribute v
+                         where v.attrelid = relation and v.attnum > 0 and v.attgenerated = 'v')
+                then 'pg_catalog.row_to_json(t.*)::pg_catalog.text'
+                else format('(select pg_catalog.row_to_json(i.*)::pg_catalog.text from (select %s) i)',
+                    string_agg(format('%s as %I', tidemark.column_expression('t', a.attname, a.atttypid), a.attname), ', ' order by a.attnum)) end
+    from pg_catalog.pg_attribute a
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+$$;
+
+-- The expression for a row's image, the row being alias t: what capture logs, and what copy and verify read. NULL where
+-- it is too large.
+create or replace function tidemark.row_image(relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select coalesce(format('case when ' || tidemark.image_fits(relation) || ' then %s end', tidemark.row_json(relation)),
+                      tidemark.row_json(relation)) $$;
+
+-- The expression for the JSON of a row's key, the row being the alias given; null without a key.
+create or replace function tidemark.row_key(relation regclass, source text) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select (select tidemark.json_object(
+            array_agg(tidemark.json_member(a.attname, format('%s.%I', source, a.attname), a.atttypid) order by n))
+        from pg_catalog.pg_index i, pg_catalog.generate_series(0, i.indnkeyatts - 1) n, pg_catalog.pg_attribute a
+        where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]) $$;

@@ -1,0 +1,109 @@
+-- The change log, and how it is emptied.
+
+-- cache 1: a session that keeps numbers in reserve would log a later image under a lower id.
+create sequence if not exists tidemark.data_changes_id_seq as bigint cache 1 no cycle;
+
+-- A ring of four segments of 262,144 ids, which the ids go round: what every pipeline has made durable goes by
+-- TRUNCATE of a segment that nobody writes to any more, and leaves no dead rows. One row is one change.
+-- No constraint: one that fails would fail the application's statement. The index is of the kind that costs writers
+-- least; the worker keeps it summarized.
+-- operation: I, U, D, T (truncate; the image names the partition if it was only one), X (shape of the table
+-- changed since attach), L (image too large). With a key, I and U both mean "the row is now this".
+-- Without a key (key is null), I adds one such row and D, which has an image then, takes one away.
+do $$
+declare segment int;
+begin
+    if (select c.relkind from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass('tidemark.data_changes')) = 'r' then
+        raise exception 'tidemark: an older version made this change log'
+            using hint = 'Type tidemark teardown with the version that made it, then tidemark setup.';
+    end if;
+    if pg_catalog.to_regclass('tidemark.data_changes') is not null then return; end if;
+    create table tidemark.data_changes (
+        id bigint default pg_catalog.nextval('tidemark.data_changes_id_seq'),
+        xid xid8,
+        capture int,
+        operation "char",
+        key text,
+        image text,
+        changed_at timestamptz
+    ) partition by list (((id >> 18) & 3));
+    create index data_changes_id on tidemark.data_changes using brin (id) with (pages_per_range = 64);
+    alter sequence tidemark.data_changes_id_seq owned by tidemark.data_changes.id;
+    for segment in 0..3 loop
+        execute format('create table tidemark.data_changes_%1$s partition of tidemark.data_changes for values in (%1$s)', segment);
+    end loop;
+end $$;
+
+-- Capture's own ticks, one every 16,384 ids: they cut a backlog that grew while no worker ran.
+create or replace function tidemark.write_tick(last bigint) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    insert into tidemark.tick (token, snapshot, xid, last_id, high_id, written_at)
+    select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(),
+           -- Only in read committed is the snapshot as young as the id.
+           case when current_setting('transaction_isolation') like 'read%' then last end, q.last_value, clock_timestamp()
+    from tidemark.data_changes_id_seq q
+$$;
+
+-- Lets the log's index know of the rows that came since the last call. Without it the log is read whole.
+create or replace function tidemark.summarize_log() returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$ select brin_summarize_new_values(i.inhrelid::regclass) from pg_inherits i where i.inhparent = 'tidemark.data_changes_id'::regclass $$;
+
+-- Does a pipeline still need a row of a segment, from a page of it on? One that has never confirmed needs everything.
+create or replace function tidemark.is_needed(segment regclass, from_page bigint default 0) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare answer boolean;
+begin
+    execute format('select exists (select from tidemark.pipeline p where p.snapshot is null)'
+                   || ' or exists (select from %s d cross join tidemark.pipeline p where d.ctid >= %L and not pg_visible_in_snapshot(d.xid, p.snapshot))',
+                   segment, format('(%s,0)', greatest(from_page, 0))) into answer;
+    return answer;
+end $$;
+
+-- Empties a segment of the log whose every row all pipelines have made durable; true if it did. Nobody waits for it: it
+-- takes its lock at once or not at all, which it does not get while a transaction that wrote there is open, or a dump
+-- reads it; and it leaves the segments alone that writers are in, have just left, or are about to enter.
+create or replace function tidemark.empty_segment(number int) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    segment regclass := format('tidemark.data_changes_%s', number)::regclass;
+    newest bigint := (select q.last_value from tidemark.data_changes_id_seq q);
+    pages bigint := pg_relation_size(segment) / current_setting('block_size')::int;
+begin
+    if pages = 0 or number in ((newest >> 18) & 3, ((newest >> 18) - 1) & 3)
+            or number = ((newest >> 18) + 1) & 3 and newest & 262143 > 196608
+            -- First without the lock, and where the youngest rows are: that is the usual yes.
+            or tidemark.is_needed(segment, pages - 1) then
+        return false;
+    end if;
+    begin
+        execute format('lock table %s in access exclusive mode nowait', segment);
+    exception when lock_not_available then
+        return false;
+    end;
+    if tidemark.is_needed(segment) then return false; end if;
+    execute format('truncate %s', segment);
+    return true;
+end $$;
+
+-- Where a backlog went round the ring, its last rows share their segments with new ones. Once they are applied this lets
+-- the ids go on in the next segment, so that the shared ones can be emptied.
+create or replace function tidemark.leave_shared_segment() returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    newest bigint := (select q.last_value from tidemark.data_changes_id_seq q);
+    segment regclass;
+    is_shared boolean;
+begin
+    for turn in (newest >> 18) - 1 .. newest >> 18 loop
+        segment := format('tidemark.data_changes_%s', turn & 3)::regclass;
+        execute format('select exists (select from %s d where d.id <= %s)', segment, (turn - 3) << 18) into is_shared;
+        if is_shared and not tidemark.is_needed(segment, pg_relation_size(segment) / current_setting('block_size')::int - 1) then
+            -- Ids are drawn, not set: others draw them meanwhile.
+            perform nextval('tidemark.data_changes_id_seq') from generate_series(newest, (newest >> 18) + 1 << 18);
+            return true;
+        end if;
+    end loop;
+    return false;
+end $$;
