@@ -82,7 +82,7 @@ struct PipelineOptions: ParsableArguments {
 struct CaptureOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "row: once per row, also through parent tables. statement: once per statement, cheapest in bulk. auto: statement where it sees everything."))
+            "row: once per row, cheapest for statements of a few rows. statement: once per statement, cheapest in bulk. auto: by what the log shows of a table; row at first."))
     var capture: CaptureKind?
     @Flag(help: "Refuse tables without a key instead of identifying rows as a whole.")
     var requireKey = false

@@ -20,7 +20,7 @@ struct CaptureQuickWayTests {
 
     @Test("statements that nothing is nested in do not look into the table")
     func noLook() throws {
-        let scene = try CaptureScene("create table t (id int primary key, v text)", attached: "t")
+        let scene = try CaptureScene("create table t (id int primary key, v text)", attached: "t", kind: "statement")
         #expect(try looks(scene, "insert into t select g, 'a' from generate_series(1, 1000) g") == 0)
         // One look is the statement's own.
         #expect(try looks(scene, "update t set v = 'b'") == 1)
@@ -36,7 +36,7 @@ struct CaptureQuickWayTests {
 
     @Test("a statement that failed leaves no trace for those after it")
     func failure() throws {
-        let scene = try CaptureScene("create table t (id int primary key, v int check (v > 0))", attached: "t")
+        let scene = try CaptureScene("create table t (id int primary key, v int check (v > 0))", attached: "t", kind: "statement")
         try scene.run("insert into t values (1, 1), (2, 2); begin; savepoint s")
         for statement in ["insert into t values (3, 3), (1, 1)", "update t set v = v - 1", "delete from t where 1 / (id - 2) > 0"] {
             #expect(CaptureScene.failure(of: statement, in: scene.session) != nil)
@@ -58,7 +58,7 @@ struct CaptureQuickWayTests {
             create function nested(i int) returns int language plpgsql as $$begin
                 update t set v = v + 100 where id < i; insert into t values (i + 1000, i) on conflict do nothing;
                 delete from t where id = i - 2; return i; end$$
-            """, attached: "t")
+            """, attached: "t", kind: "statement")
         try scene.run("insert into t values (1, 1), (2, 2), (3, 3)")
         try scene.run("begin; \(statement); update t set v = v + 1; commit")
         try scene.expectReplay("t")
@@ -66,7 +66,7 @@ struct CaptureQuickWayTests {
 
     @Test("B3: a foreign key that moves keys is noticed, also when it comes later")
     func movingForeignKey() throws {
-        let scene = try CaptureScene("create table p (id int primary key); create table t (id int primary key, v int)", attached: "p", "t")
+        let scene = try CaptureScene("create table p (id int primary key); create table t (id int primary key, v int)", attached: "p", "t", kind: "statement")
         try scene.run("insert into p values (1), (2); insert into t values (1, 1), (2, 2); update t set v = 3")
         try scene.run("alter table t add foreign key (id) references p on update cascade")
         try scene.run("update p set id = id + 10; update p set id = id - 9 where id = 12")
@@ -75,7 +75,7 @@ struct CaptureQuickWayTests {
 
     @Test("5: nothing of the session's search_path runs with the owner's rights")
     func hostileSearchPath() throws {
-        let scene = try CaptureScene("create table t (id int primary key, v text, at timestamptz)", attached: "t")
+        let scene = try CaptureScene("create table t (id int primary key, v text, at timestamptz)", attached: "t", kind: "statement")
         try scene.run(
             """
             create schema evil; create table evil.ran (by_whom text); grant all on schema evil to public; grant all on evil.ran to public;

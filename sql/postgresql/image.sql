@@ -10,13 +10,18 @@ language sql stable set search_path = pg_catalog, pg_temp
 as $$ select (select t.oid < 16384 and t.typtype = 'b' and t.typcategory <> 'A' and t.typname not in ('json', 'jsonb')
         from pg_catalog.pg_type t where t.oid = type) $$;
 
+-- A column of a row's alias, or of NEW or OLD. Always in quotes: NEW.by, a word that only PL/pgSQL reserves, is an error.
+create or replace function tidemark.field(source text, name text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$ select source || '."' || replace(name, '"', '""') || '"' $$;
+
 -- Anything else goes through its output function by format(): row_to_json would call a user's cast to json with
 -- definer's rights, lose array bounds, and turn a json null into an SQL null.
 create or replace function tidemark.column_expression(source text, name text, type oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp
-as $$ select case when tidemark.is_plain(type) then pg_catalog.format('%s.%I', source, name)
-            else pg_catalog.format('case when %1$s.%2$I is distinct from null then pg_catalog.format(''%%s'', %1$s.%2$I) end',
-                                   source, name) end $$;
+as $$ select case when tidemark.is_plain(type) then f.field
+            else format('case when %1$s is distinct from null then pg_catalog.format(''%%s'', %1$s) end', f.field) end
+        from tidemark.field(source, name) f(field) $$;
 
 -- One member of a JSON object, as row_to_json would write it, for a value that is never null. Expressions that capture
 -- runs name the schema of everything, operators and types too: its fast way runs with the session's search_path.
@@ -91,13 +96,18 @@ as $$ select (select pg_catalog.array_agg(a.attname::text order by n)
         from pg_catalog.pg_index i, pg_catalog.generate_series(0, i.indnkeyatts - 1) n, pg_catalog.pg_attribute a
         where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]) $$;
 
--- The condition under which the JSON of a row, alias t, can be one value; null where it always can. What it adds up is an
--- upper bound: text may grow sixfold (control characters), bytea twofold in hex and is held twice. Beyond it the row
--- cannot be logged as one value, and the application's statement must not fail.
-create or replace function tidemark.image_fits(relation regclass) returns text
+-- Signatures of older versions, which a call would be ambiguous with.
+drop function if exists tidemark.image_fits(regclass), tidemark.row_json(regclass), tidemark.row_image(regclass);
+
+-- The condition under which the JSON of a row, alias t, or NEW or OLD, can be one value; null where it always can. What it
+-- adds up is an upper bound: text may grow sixfold (control characters), bytea twofold in hex and is held twice. Beyond it
+-- the row cannot be logged as one value, and the application's statement must not fail. A trigger's row of many
+-- such values is small at one glance: compression leaves 1/255 of a value at least.
+create or replace function tidemark.image_fits(relation regclass, source text default 't') returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    select string_agg(format('coalesce(%s operator(pg_catalog.*) pg_catalog.%s(t.%I)::pg_catalog.int8, 0)', s.growth, s.measure, a.attname),
+    select case when source <> 't' and count(*) > 3 then format('pg_catalog.pg_column_size(%s.*) operator(pg_catalog.<) %s or ', source, tidemark.image_max_bytes() / 1600) else '' end
+           || string_agg(format('coalesce(%s operator(pg_catalog.*) pg_catalog.%s(%s)::pg_catalog.int8, 0)', s.growth, s.measure, tidemark.field(source, a.attname)),
                       ' operator(pg_catalog.+) ' order by a.attnum)
            || format(' operator(pg_catalog.<=) %s', tidemark.image_max_bytes())
     from pg_catalog.pg_attribute a, lateral (select
@@ -108,30 +118,67 @@ as $$
       and a.attlen = -1 and a.atttypid <> 'numeric'::regtype
 $$;
 
--- The JSON of a row, alias t, that fits.
-create or replace function tidemark.row_json(relation regclass) returns text
+-- The JSON of a row that fits. The columns of a partition, which a trigger is handed, may have another order.
+create or replace function tidemark.row_json(relation regclass, source text default 't') returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select case when bool_and(tidemark.is_plain(a.atttypid)) and not exists (select from pg_catalog.pg_attribute v
                          where v.attrelid = relation and v.attnum > 0 and v.attgenerated = 'v')
-                then 'pg_catalog.row_to_json(t.*)::pg_catalog.text'
+                     and (source = 't' or (select c.relkind from pg_catalog.pg_class c where c.oid = relation) <> 'p')
+                then format('pg_catalog.row_to_json(%s.*)::pg_catalog.text', source)
                 else format('(select pg_catalog.row_to_json(i.*)::pg_catalog.text from (select %s) i)',
-                    string_agg(format('%s as %I', tidemark.column_expression('t', a.attname, a.atttypid), a.attname), ', ' order by a.attnum)) end
+                    string_agg(format('%s as %I', tidemark.column_expression(source, a.attname, a.atttypid), a.attname), ', ' order by a.attnum)) end
     from pg_catalog.pg_attribute a
     where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
 $$;
 
--- The expression for a row's image, the row being alias t: what capture logs, and what copy and verify read. NULL where
--- it is too large.
-create or replace function tidemark.row_image(relation regclass) returns text
+-- The expression for a row's image: what capture logs, and what copy and verify read. NULL where it is too large.
+create or replace function tidemark.row_image(relation regclass, source text default 't') returns text
 language sql stable set search_path = pg_catalog, pg_temp
-as $$ select coalesce(format('case when ' || tidemark.image_fits(relation) || ' then %s end', tidemark.row_json(relation)),
-                      tidemark.row_json(relation)) $$;
+as $$ select coalesce('case when ' || tidemark.image_fits(relation, source) || ' then ' || tidemark.row_json(relation, source) || ' end',
+                      tidemark.row_json(relation, source)) $$;
 
--- The expression for the JSON of a row's key, the row being the alias given; null without a key.
+-- The expression for the JSON of a row's key; null without a key.
 create or replace function tidemark.row_key(relation regclass, source text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
-as $$ select (select tidemark.json_object(
-            array_agg(tidemark.json_member(a.attname, format('%s.%I', source, a.attname), a.atttypid) order by n))
+as $$ select (select tidemark.json_object(array_agg(tidemark.json_member(a.attname, tidemark.field(source, a.attname), a.atttypid) order by n))
         from pg_catalog.pg_index i, pg_catalog.generate_series(0, i.indnkeyatts - 1) n, pg_catalog.pg_attribute a
         where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]) $$;
+
+-- The columns of a key with what compares them: by the operator, as an index can serve no function. But an implicit cast of
+-- the user's makes the operator of a polymorphic class (enum, record) ambiguous, and then the function behind it must do.
+-- safe: equality of values is equality of their texts, so that values may be compared instead, and hashed.
+create or replace function tidemark.key_parts(relation regclass)
+returns table (n int, name text, type oid, equals text, function text, collation text, safe boolean)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select n, a.attname, a.atttypid, format('operator(%I.%s)', opn.nspname, op.oprname),
+           case when oc.opcintype in ('anyenum'::regtype, 'anyarray'::regtype, 'anyrange'::regtype, 'anymultirange'::regtype, 'record'::regtype)
+                  and exists (select from pg_catalog.pg_cast x where x.castsource = a.atttypid and x.castcontext = 'i')
+                then (select format('%I.%I', pn.nspname, pp.proname) from pg_catalog.pg_proc pp
+                      join pg_catalog.pg_namespace pn on pn.oid = pp.pronamespace where pp.oid = op.oprcode) end,
+           case when i.indcollation[n] not in (0, a.attcollation)
+                then (select format(' collate %I.%I', cn.nspname, co.collname) from pg_catalog.pg_collation co
+                      join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace where co.oid = i.indcollation[n]) else '' end,
+           op.oprcanhash and (
+               a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'uuid'::regtype, 'bool'::regtype,
+                              'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'bytea'::regtype)
+               or a.atttypid in ('text'::regtype, 'varchar'::regtype)
+                  and (select bool_and(co.collisdeterministic) from pg_catalog.pg_collation co where co.oid in (a.attcollation, i.indcollation[n])))
+    from pg_catalog.pg_index i, generate_series(0, i.indnkeyatts - 1) n
+    join pg_catalog.pg_attribute a on true, pg_catalog.pg_opclass oc, pg_catalog.pg_amop ao, pg_catalog.pg_operator op, pg_catalog.pg_namespace opn
+    where i.indexrelid = tidemark.key_index(relation) and a.attrelid = i.indrelid and a.attnum = i.indkey[n]
+      and oc.oid = i.indclass[n] and ao.amopfamily = oc.opcfamily and ao.amopstrategy = 3
+      and ao.amoplefttype = oc.opcintype and ao.amoprighttype = oc.opcintype
+      and op.oid = ao.amopopr and opn.oid = op.oprnamespace
+$$;
+
+-- The condition under which a row of the table, alias t, has the key of another one: of a row (NEW, OLD), or of the
+-- candidates' k0, k1 … where the other one is called c.
+create or replace function tidemark.key_matches(relation regclass, other text) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select string_agg(case when k.function is not null then format('%s(%s%s, %s)', k.function, tidemark.field('t', k.name), k.collation, o.field)
+                           else format('%s%s %s %s', tidemark.field('t', k.name), k.collation, k.equals, o.field) end, ' and ' order by k.n)
+    from tidemark.key_parts(relation) k, lateral (select case when other = 'c' then format('c.k%s', k.n) else tidemark.field(other, k.name) end) o(field)
+$$;

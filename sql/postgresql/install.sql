@@ -17,6 +17,7 @@
 \ir log.sql
 \ir image.sql
 \ir shape.sql
+\ir row-capture.sql
 \ir capture.sql
 
 revoke all on all functions in schema tidemark from public;

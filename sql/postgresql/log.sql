@@ -8,8 +8,8 @@ create sequence if not exists tidemark.data_changes_id_seq as bigint cache 1 no 
 -- No constraint: one that fails would fail the application's statement. The index is of the kind that costs writers
 -- least; the worker keeps it summarized.
 -- operation: I, U, D, T (truncate; the image names the partition if it was only one), X (shape of the table
--- changed since attach), L (image too large). With a key, I and U both mean "the row is now this".
--- Without a key (key is null), I adds one such row and D, which has an image then, takes one away.
+-- changed since attach). With a key, I and U both mean "the row is now this". Without a key (key is null), I adds one
+-- such row and D, which has an image then, takes one away. An image that is due and not there was too large.
 do $$
 declare segment int;
 begin

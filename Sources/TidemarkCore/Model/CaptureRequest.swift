@@ -37,11 +37,12 @@ package struct CaptureRequest: Hashable, Sendable {
 
 /// How the triggers of a table see its changes.
 package enum CaptureKind: String, Hashable, Sendable, CaseIterable {
-    /// Statement capture where the engine and the table allow it, else row capture.
+    /// By what the table sees, as far as that is known: row capture at first, statement capture for large statements.
     case auto
     /// Once per statement: cheapest for statements that change many rows.
     case statement
-    /// Once per row: the only form that sees changes which come through a parent table.
+    /// Once per row: cheapest for statements that change a few, and the only form that sees changes which come
+    /// through a parent table.
     case row
 }
 

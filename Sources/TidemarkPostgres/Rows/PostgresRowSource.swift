@@ -144,12 +144,12 @@ package final class PostgresRowSource: RowSource {
         guard part.keys != nil else {
             let operation = relation.keys.isEmpty ? "I" : "U"
             return """
-                select row_number() over (), \(capture)::int, case when r.image is null then 'L' else '\(operation)' end::"char", r.key, r.image
+                select row_number() over (), \(capture)::int, '\(operation)'::"char", r.key, r.image
                 from (select (\(key))::text as key, \(image) as image from \(condition.from) offset 0) r
                 """
         }
         return """
-            select row_number() over (), \(capture)::int, case when r.gone then 'D' when r.image is null then 'L' else 'U' end::"char", r.key, r.image
+            select row_number() over (), \(capture)::int, case when r.gone then 'D' else 'U' end::"char", r.key, r.image
             from (select t.ctid is null as gone, case when t.ctid is null then \(written[0, 2] ?? "null") else \(key) end as key,
                          case when t.ctid is not null then \(image) end as image
                   from \(condition.fromEachKey) offset 0) r

@@ -46,7 +46,18 @@ struct ChangeDecoder {
             page.append(
                 id: try Self.integer(id, at: 0, as: Int64.self),
                 capture: try Self.integer(capture, at: 0, as: Int32.self),
-                operation: kind, key: key, image: image)
+                operation: Self.lacksImage(kind, key, image) ? .imageTooLarge : kind, key: key, image: image)
+        }
+    }
+
+    private static func lacksImage(
+        _ operation: Operation, _ key: UnsafeRawBufferPointer?, _ image: UnsafeRawBufferPointer?
+    ) -> Bool {
+        guard image == nil else { return false }
+        switch operation {
+        case .insert, .update: return true
+        case .delete: return key == nil
+        case .truncate, .shapeChanged, .imageTooLarge: return false
         }
     }
 
