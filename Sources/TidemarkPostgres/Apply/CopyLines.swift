@@ -1,27 +1,26 @@
-import TidemarkCore
+package import TidemarkCore
 
 /// Images as lines of COPY: for rows that are new, half the cost of an INSERT that reads them as JSON.
 ///
 /// An image of PostgreSQL is one object whose members are its table's columns in their order, each a
 /// scalar: what is not one in JSON was written by its type's output function, as a string, which COPY hands to
 /// the input function again. Source of the format: PostgreSQL documentation, COPY, "Text Format".
-struct CopyLines {
-    /// The columns that are written, as COPY names them.
-    let columnList: String
+package struct CopyLines {
     /// Each column of an image: its name in JSON, with what follows it, and whether it is written.
     private let members: [(name: [UInt8], isWritten: Bool)]
 
-    init(_ table: TargetTable) {
-        columnList = table.written.map(\.quoted).joined(separator: ", ")
-        members = table.columns.map { column in
+    /// - Parameter columns: of the images, in their order.
+    package init(_ columns: [(name: String, isWritten: Bool)]) {
+        members = columns.map { column in
             var name: [UInt8] = []
             JSONString.append(column.name.utf8, to: &name)
-            return (name + [UInt8(ascii: ":")], !column.isGenerated)
+            return (name + [UInt8(ascii: ":")], column.isWritten)
         }
     }
 
+    /// The lines of some changes of a page.
     /// - Returns: nil where an image is not of that form.
-    func lines(_ indices: [Int], of page: ChangePage) -> [UInt8]? {
+    package func lines(_ indices: [Int], of page: ChangePage) -> [UInt8]? {
         var lines: [UInt8] = []
         lines.reserveCapacity(indices.reduce(0) { $0 + (page.changes[$1].image?.count ?? 0) })
         return page.bytes.withUnsafeBufferPointer { bytes in

@@ -188,7 +188,7 @@ private struct PagedTable {
             return try write(statements.paged.insertion, rows)
         }
         var waiting: [UInt8]? = lines
-        try tables.session.copyIn("\(statements.target.quotedName) (\(copyLines.columnList))") {
+        try tables.session.copyIn("\(statements.target.quotedName) (\(statements.target.writtenList))") {
             defer { waiting = nil }
             return waiting
         }
@@ -203,33 +203,6 @@ private struct PagedTable {
         guard !indices.isEmpty else { return }
         // Not waited for: the next page is taken and planned while the server works.
         try tables.prepared.send(sql, [.json(PageArray.images(indices, of: page))])
-    }
-}
-
-/// JSON arrays of what a page's changes carry.
-enum PageArray {
-    static func keys(_ indices: [Int], of page: ChangePage) -> [UInt8] { array(indices, of: page, \.key) }
-    static func images(_ indices: [Int], of page: ChangePage) -> [UInt8] { array(indices, of: page, \.image) }
-
-    private static func array(_ indices: [Int], of page: ChangePage, _ part: (Change) -> Range<Int>?) -> [UInt8] {
-        var length = 2
-        for index in indices { length += 1 + (part(page.changes[index])?.count ?? 0) }
-        return [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
-            page.bytes.withUnsafeBufferPointer { bytes in
-                for index in indices {
-                    guard let range = part(page.changes[index]) else { continue }
-                    buffer[count] = UInt8(ascii: count == 0 ? "[" : ",")
-                    _ = UnsafeMutableBufferPointer(rebasing: buffer[(count + 1)...]).update(fromContentsOf: bytes[range])
-                    count += 1 + range.count
-                }
-            }
-            if count == 0 {
-                buffer[0] = UInt8(ascii: "[")
-                count = 1
-            }
-            buffer[count] = UInt8(ascii: "]")
-            count += 1
-        }
     }
 }
 

@@ -65,7 +65,7 @@ struct TableStatements {
             wholeRowInsertion: sql.insertion(from: sql.stagedWholeRows), removal: removed,
             insertion: holdsTriggersStill ? sql.insertion(from: finals) : sql.upsert(from: finals),
             lateRemoval: target.isReferenced ? sql.deletion(using: sql.stagedKeys(deletedOnly: true)) : nil)
-        copyLines = holdsTriggersStill && encoding == .typedText ? CopyLines(target) : nil
+        copyLines = holdsTriggersStill && encoding == .typedText ? CopyLines(target.columns.map { ($0.name, !$0.isGenerated) }) : nil
         wholeRowDeletion = sql.wholeRowDeletion
         wholeRowRemoval = sql.wholeRowRemoval
     }
@@ -135,9 +135,8 @@ private struct StatementText {
     // MARK: What is done with them
 
     func insertion(from source: String) -> String {
-        let names = target.written.map(\.quoted).joined(separator: ", ")
         let values = target.written.map { $0.fromRecord() }.joined(separator: ", ")
-        return "insert into \(target.quotedName) (\(names)) overriding system value\nselect \(values)\nfrom \(source)"
+        return "insert into \(target.quotedName) (\(target.writtenList)) overriding system value\nselect \(values)\nfrom \(source)"
     }
 
     /// The key columns are set too where equal keys may be written differently: `1.0` becomes `1.00`.

@@ -19,6 +19,8 @@ struct TargetTable {
     var onlyName: String { isPartitioned ? quotedName : "only \(quotedName)" }
     var keys: [TargetColumn] { columns.filter { captured.keyColumns.contains($0.name) } }
     var written: [TargetColumn] { columns.filter { !$0.isGenerated } }
+    /// The columns that are written, as INSERT and COPY name them.
+    var writtenList: String { written.map(\.quoted).joined(separator: ", ") }
     var isReferenced: Bool { foreignKeys.contains { $0.parent == oid } }
 
     /// An upsert cannot set such a column, so its rows are deleted and inserted (BREAKS F3).

@@ -1,4 +1,4 @@
-import TidemarkCore
+package import TidemarkCore
 
 extension PostgresSession {
     /// Streams what a query with the columns id, capture, operation, key, image returns, in pages.
@@ -19,11 +19,14 @@ extension PostgresSession {
 /// Decodes rows of `COPY … (FORMAT binary)` with the columns id, capture, operation, key, image.
 ///
 /// Source of the format: PostgreSQL documentation, COPY, "Binary Format".
-struct ChangeDecoder {
+package struct ChangeDecoder {
     private static let signatureBytes = 11
     private var started = false
 
-    mutating func decode(_ buffer: UnsafeRawBufferPointer, into page: inout ChangePage) throws {
+    package init() {}
+
+    /// Appends the rows of one message.
+    package mutating func decode(_ buffer: UnsafeRawBufferPointer, into page: inout ChangePage) throws {
         var offset = 0
         if !started {
             started = true

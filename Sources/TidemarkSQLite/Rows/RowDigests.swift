@@ -1,7 +1,7 @@
-import TidemarkCore
+package import TidemarkCore
 
 /// Digests of a table's rows, computed in tidemark's own process: the rows of a file are nowhere nearer.
-struct RowDigests {
+package struct RowDigests {
     private let database: SQLiteDatabase
     private let rows: TableRows
     private let columnCount: Int32
@@ -14,7 +14,13 @@ struct RowDigests {
         keyPlaces = rows.isKeyed ? rows.keyPlaces : []
     }
 
-    func digests(of part: TablePart, buckets: Int) throws -> [Int: RowDigest] {
+    /// - Parameter table: as the database holds it now.
+    package init(_ database: SQLiteDatabase, of table: CapturedTable) throws {
+        self.init(database, try TableRows(table, in: database, role: .source))
+    }
+
+    /// How many rows each bucket holds, and the sum of their hashes; none for an empty one.
+    package func digests(of part: TablePart, buckets: Int) throws -> [Int: RowDigest] {
         // Counts and sums side by side in one array: one row touches one place of it.
         var sums = [(rows: Int64, sum: Int64)](repeating: (0, 0), count: buckets)
         try scan(part) { statement in

@@ -1,8 +1,8 @@
 import Glibc
-import TidemarkCore
+package import TidemarkCore
 
 /// Why a value cannot be held by the column that it is for. It never holds the value.
-struct ValueFault: Error {
+package struct ValueFault: Error {
     var column: String
     var why: String
     var remedy: String
@@ -12,7 +12,7 @@ struct ValueFault: Error {
 /// storage class: no String and no array is made for a value, and plain text is bound where it lies.
 ///
 /// A column's affinity may turn a value into another one. Such a value is refused, never converted.
-struct ImageBinder {
+package struct ImageBinder {
     /// What a JSON token of a column means.
     enum Meaning: UInt8 {
         /// The storage class that the token itself spells.
@@ -49,10 +49,14 @@ struct ImageBinder {
     }
 
     /// A column of the image, and the target's for it; nil where it is not bound.
-    struct Column {
+    package struct Column {
         var source: CapturedColumn
         var target: SQLiteTable.Column?
         var isRowID: Bool
+
+        package init(source: CapturedColumn, target: SQLiteTable.Column?, isRowID: Bool) {
+            (self.source, self.target, self.isRowID) = (source, target, isRowID)
+        }
     }
 
     let members: [Member]
@@ -63,7 +67,7 @@ struct ImageBinder {
     private let labels: [UInt8]
 
     /// - Parameter columns: in the order of the image.
-    init(_ columns: [Column], encoding: ImageEncoding) {
+    package init(_ columns: [Column], encoding: ImageEncoding) {
         var members: [Member] = []
         var labels: [UInt8] = []
         var place: Int32 = 0
@@ -85,7 +89,7 @@ struct ImageBinder {
     }
 
     /// Binds every member. The bytes and the scratch must stay as they are until the statement has run.
-    func bind(
+    package func bind(
         _ json: UnsafeBufferPointer<UInt8>, to statement: SQLiteStatement, _ scratch: ScratchBytes
     ) throws(ValueFault) {
         scratch.begin(atLeast: Self.scratchBytes(json.count))
@@ -151,10 +155,12 @@ struct ImageBinder {
 }
 
 /// Memory for values that an image holds in an encoded form; reused from row to row.
-final class ScratchBytes {
+package final class ScratchBytes {
     private var memory = UnsafeMutablePointer<UInt8>.allocate(capacity: 4096)
     private var capacity = 4096
     private var used = 0
+
+    package init() {}
 
     deinit { memory.deallocate() }
 
