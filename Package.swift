@@ -79,6 +79,23 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+// Micro-benchmarks of the hot paths, only where they are asked for: nothing else resolves or builds what they need.
+if Context.environment["TIDEMARK_MICROBENCHMARKS"] != nil {
+    package.dependencies.append(
+        // Throughput and percentiles with baselines by name, so that two commits can be compared.
+        .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+    package.targets.append(
+        .executableTarget(
+            name: "TidemarkBenchmarks",
+            dependencies: [
+                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport",
+                .product(name: "Benchmark", package: "benchmark"),
+            ],
+            // The plugin takes only targets in a folder of that name.
+            path: "Tests/Benchmarks/TidemarkBenchmarks",
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]))
+}
+
 // One set of strict settings for every Swift target, so that none can drift.
 for target in package.targets where target.type != .system {
     target.swiftSettings = (target.swiftSettings ?? []) + [
