@@ -97,4 +97,20 @@ struct PagePlanProperties {
         }
         #expect(page.inKeyOrder(Array(0..<5)) == [3, 1, 2, 0, 4])
     }
+
+    @Test("key order is that of length and then of bytes, whatever keys have in common", arguments: 0..<100)
+    func keyOrder(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let shared = "{\"id\":\"".prefix(Int.random(in: 0...7, using: &random))
+        let keys = Set((0..<40).map { _ in
+            shared + (0..<Int.random(in: 0...20, using: &random)).map { _ in ["0", "1", "ü"].randomElement(using: &random)! }.joined()
+        }).map { Array($0.utf8) }
+        var page = ChangePage()
+        for (id, key) in keys.enumerated() {
+            key.withUnsafeBytes { page.append(id: Int64(id), capture: 1, operation: .update, key: $0, image: nil) }
+        }
+        let expected = keys.indices.sorted { keys[$0].count == keys[$1].count ? keys[$0].lexicographicallyPrecedes(keys[$1]) : keys[$0].count < keys[$1].count }
+        #expect(page.inKeyOrder(Array(keys.indices)) == expected)
+        #expect(page.inKeyOrder([]) == [])
+    }
 }
