@@ -69,4 +69,19 @@ import Testing
         try captured.database.execute("INSERT INTO t (id, c1989) VALUES (1, 'x')")
         #expect(try captured.isRight())
     }
+
+    @Test func hexIsReadDigitByDigit() {
+        let scratch = ScratchBytes()
+        for byte in UInt8.min...UInt8.max {
+            let digit = byte < 128 ? Character(Unicode.Scalar(byte)).hexDigitValue.map { UInt8($0) } : nil
+            for (text, value) in [([byte, 0x30], digit.map { $0 << 4 }), ([0x30, byte], digit)] {
+                let bytes = (Array("\\x".utf8) + text).withUnsafeBufferPointer { text -> [UInt8]? in
+                    let reader = TokenReader(base: text.baseAddress!, count: text.count, place: 0, scratch: scratch)
+                    scratch.begin(atLeast: 1)
+                    return reader.byteaBytes(text).map { Array($0) }
+                }
+                #expect(bytes == value.map { [$0] }, "\(text)")
+            }
+        }
+    }
 }

@@ -124,23 +124,28 @@ struct TokenReader {
     private func decodedHex(_ digits: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
         guard digits.count % 2 == 0 else { return nil }
         let out = scratch.free
+        // Without a branch for each digit: what is none shows at the end.
+        var wrong: UInt8 = 0
         for index in 0..<(digits.count / 2) {
-            guard let high = Self.hexDigit(digits[2 * index]), let low = Self.hexDigit(digits[2 * index + 1]) else {
-                return nil
-            }
-            out[index] = high << 4 | low
+            let (high, low) = (Self.nibble(digits[2 * index]), Self.nibble(digits[2 * index + 1]))
+            wrong |= high | low
+            out[index] = high << 4 | low & 15
         }
-        return scratch.keep(digits.count / 2)
+        return wrong < 16 ? scratch.keep(digits.count / 2) : nil
+    }
+
+    /// A hexadecimal digit's value; 255 for what is none.
+    @inline(__always)
+    private static func nibble(_ byte: UInt8) -> UInt8 {
+        let decimal = byte &- 0x30
+        let letter = (byte | 0x20) &- 0x61
+        return decimal < 10 ? decimal : letter < 6 ? letter &+ 10 : 255
     }
 
     @inline(__always)
     private static func hexDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x37
-        case 0x61...0x66: byte - 0x57
-        default: nil
-        }
+        let value = nibble(byte)
+        return value < 16 ? value : nil
     }
 
     /// The bytes of a number, and whether they are an integer's.
