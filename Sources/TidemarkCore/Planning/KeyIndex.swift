@@ -3,21 +3,22 @@
 /// Open addressing over indices into the page: a dictionary of byte arrays would allocate once per
 /// change, on the hottest path of the worker.
 struct KeyIndex {
-    private var slots: [Int32] = Array(repeating: -1, count: 64)
-    private var count = 0
+    private var slots: [Int32]
+
+    /// - Parameter changes: at most so many rows; half of the slots stay free.
+    init(changes: Int) {
+        var count = 64
+        while count < 2 * changes { count *= 2 }
+        slots = Array(repeating: -1, count: count)
+    }
 
     /// Records `index` as the latest change of its row.
     /// - Returns: the change that was the latest until now, if the row has one.
     mutating func put(_ index: Int, key: Range<Int>, of capture: Int32, in page: ChangePage) -> Int? {
-        if (count + 1) * 2 > slots.count { grow(page) }
         let place = self.place(of: key, capture: capture, in: page)
         let previous = slots[place]
         slots[place] = Int32(index)
-        if previous < 0 {
-            count += 1
-            return nil
-        }
-        return Int(previous)
+        return previous < 0 ? nil : Int(previous)
     }
 
     private func place(of key: Range<Int>, capture: Int32, in page: ChangePage) -> Int {
@@ -31,16 +32,6 @@ struct KeyIndex {
             place = (place + 1) & mask
         }
         return place
-    }
-
-    private mutating func grow(_ page: ChangePage) {
-        let old = slots
-        slots = Array(repeating: -1, count: old.count * 2)
-        for index in old where index >= 0 {
-            let change = page.changes[Int(index)]
-            guard let key = change.key else { continue }
-            slots[place(of: key, capture: change.capture, in: page)] = index
-        }
     }
 
     /// FNV-1a, 64 bits, with a last mix so that the low bits carry the whole key.

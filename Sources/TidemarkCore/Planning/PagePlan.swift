@@ -4,7 +4,7 @@
 /// The plan holds indices into the page, not values. Applied in the order truncations, whole-row
 /// insertions, deletes, upserts (and, at the end of the *window*, whole-row deletions), it leaves
 /// the same rows as applying the page change by change. `PagePlanProperties` checks that sentence.
-package struct PagePlan: Sendable, Equatable {
+package struct PagePlan: Sendable {
     package var tables: [TablePlan] = []
 
     /// Folds the changes of a page.
@@ -17,7 +17,7 @@ package struct PagePlan: Sendable, Equatable {
         coalescing page: ChangePage, keysCompareByText: (Int32) -> Bool
     ) throws(UnappliableChange) {
         var slots: [Int32: Int] = [:]
-        var latest = KeyIndex()
+        var latest = KeyIndex(changes: page.changes.count)
         for (index, change) in page.changes.enumerated() {
             if change.operation == .shapeChanged || change.operation == .imageTooLarge {
                 throw UnappliableChange(index: index, operation: change.operation)
@@ -41,7 +41,7 @@ package struct PagePlan: Sendable, Equatable {
                 tables[slot].keyed.append(index)
                 if let replaced {
                     tables[slot].superseded.insert(replaced)
-                    if tables[slot].fresh.remove(replaced) != nil { tables[slot].fresh.insert(index) }
+                    if tables[slot].fresh.remove(replaced) { tables[slot].fresh.insert(index) }
                 } else if tables[slot].coalesced, change.operation == .insert {
                     tables[slot].fresh.insert(index)
                 }
@@ -55,7 +55,7 @@ package struct PagePlan: Sendable, Equatable {
 }
 
 /// What a page does to one table.
-package struct TablePlan: Sendable, Equatable {
+package struct TablePlan: Sendable {
     package let capture: Int32
     /// Are keys compared by their text, so that at most one change of each row is left?
     package let coalesced: Bool
@@ -67,9 +67,9 @@ package struct TablePlan: Sendable, Equatable {
     package internal(set) var wholeRowDeletions: [Int] = []
 
     var keyed: [Int] = []
-    var superseded: Set<Int> = []
+    var superseded = PlaceSet()
     /// Of the changes that count, those of rows that the page inserts: before it they did not exist.
-    package internal(set) var fresh: Set<Int> = []
+    package internal(set) var fresh = PlaceSet()
 
     init(capture: Int32, coalesced: Bool) {
         self.capture = capture
@@ -87,8 +87,8 @@ package struct TablePlan: Sendable, Equatable {
         wholeRowInsertions = []
         wholeRowDeletions = []
         keyed = []
-        superseded = []
-        fresh = []
+        superseded = PlaceSet()
+        fresh = PlaceSet()
     }
 }
 
