@@ -187,6 +187,21 @@ struct ConformanceTests {
         try flow.expectEqual("account", Self.columns)
     }
 
+    @Test("few rows that change very often arrive", arguments: Direction.all)
+    func hotRows(direction: Direction) async throws {
+        let flow = try Flow(direction, Self.account)
+        try flow.setUp()
+        try flow.source.run(
+            """
+            insert into account with recursive n(i) as (select 1 union all select i + 1 from n where i < 600)
+            select i, 'o' || i, i from n
+            """)
+        for round in 0..<35 { try flow.source.run("update account set balance = balance + \(round)") }
+        try flow.source.run("delete from account where id % 3 = 0; insert into account values (3, 'o3', 3), (1000, 'o6', 6)")
+        try await flow.follow()
+        try flow.expectEqual("account", Self.columns)
+    }
+
     @Test("a random history, followed now and then, arrives", arguments: Direction.all, [1, 2, 3] as [UInt64])
     func randomHistory(direction: Direction, seed: UInt64) async throws {
         let flow = try Flow(direction, Self.account + "create table entry (a integer, b text);")

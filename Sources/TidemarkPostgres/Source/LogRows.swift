@@ -1,0 +1,43 @@
+import TidemarkCore
+
+/// Queries for the rows of the log in a range of ids that one snapshot sees and another does not.
+///
+/// COPY takes no parameters: the values are numbers and snapshots that were parsed here.
+struct LogRows {
+    var ids: ClosedRange<Int64>
+    var start: TransactionSnapshot
+    var end: TransactionSnapshot
+    var captures: [Int32]
+
+    private static let columns = "id, capture, operation, key, image"
+
+    private var source: String {
+        """
+        from tidemark.data_changes
+        where id between \(ids.lowerBound) and \(ids.upperBound)
+          and pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
+          and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
+        """
+    }
+
+    /// Every change.
+    var inOrder: String { "select \(Self.columns) \(source) order by id" }
+
+    /// The last change of each row that has a key, and every other change: what remains of a page when it is folded.
+    var folded: String {
+        """
+        with piece as materialized (select \(Self.columns) \(source))
+        select \(Self.columns) from piece
+        where key is null or id in (select max(id) from piece where key is not null group by capture, key collate "C")
+        order by id
+        """
+    }
+
+    /// How many changes have a key, and how many rows they are of.
+    var repetition: String {
+        """
+        select sum(changes), count(*) from (
+            select count(*) as changes \(source) and key is not null group by capture, key collate "C") of_row
+        """
+    }
+}
