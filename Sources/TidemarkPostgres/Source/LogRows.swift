@@ -11,24 +11,25 @@ struct LogRows {
 
     private static let columns = "id, capture, operation, key, image"
 
-    private var source: String {
+    private var log: String { "from tidemark.data_changes where id between \(ids.lowerBound) and \(ids.upperBound)" }
+
+    private var isTaken: String {
         """
-        from tidemark.data_changes
-        where id between \(ids.lowerBound) and \(ids.upperBound)
-          and pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
-          and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
+        pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
+        and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
         """
     }
 
     /// Every change.
-    var inOrder: String { "select \(Self.columns) \(source) order by id" }
+    var inOrder: String { "select \(Self.columns) \(log) and \(isTaken) order by id" }
 
     /// The last change of each row that has a key, and every other change: what remains of a page when it is folded.
+    /// The log is scanned twice: keeping a piece of it, with its images, costs more.
     var folded: String {
         """
-        with piece as materialized (select \(Self.columns) \(source))
-        select \(Self.columns) from piece
-        where key is null or id in (select max(id) from piece where key is not null group by capture, key collate "C")
+        select \(Self.columns) \(log) and (
+            id in (select max(id) \(log) and \(isTaken) and key is not null group by capture, key collate "C")
+            or key is null and \(isTaken))
         order by id
         """
     }
@@ -37,7 +38,7 @@ struct LogRows {
     var repetition: String {
         """
         select sum(changes), count(*) from (
-            select count(*) as changes \(source) and key is not null group by capture, key collate "C") of_row
+            select count(*) as changes \(log) and \(isTaken) and key is not null group by capture, key collate "C") of_row
         """
     }
 }
