@@ -5,7 +5,7 @@ package enum PostgresSQL {
     package static let uninstall = text(PackageResources.uninstall_sql)
 
     private static let parts = [
-        "registry.sql": PackageResources.registry_sql, "log.sql": PackageResources.log_sql,
+        "registry.sql": PackageResources.registry_sql, "log.sql": PackageResources.log_sql, "limit.sql": PackageResources.limit_sql,
         "image.sql": PackageResources.image_sql, "shape.sql": PackageResources.shape_sql,
         "row-capture.sql": PackageResources.row_capture_sql, "capture.sql": PackageResources.capture_sql,
     ]

@@ -78,6 +78,8 @@ create or replace function tidemark.is_as_attached(relation oid, made_for text) 
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
     return tidemark.is_current(relation, made_for) and not exists (
+        select from tidemark.capture c where c.relation = is_as_attached.relation and c.retired_at is null and c.stopped_at is not null
+    ) and not exists (
         select from pg_catalog.pg_constraint f
         where f.conrelid = relation and f.contype = 'f' and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))
           and f.conkey && (select array_agg(k) from pg_catalog.pg_index i, unnest(i.indkey::int2[]) k
@@ -295,7 +297,7 @@ begin
         || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) operator(pg_catalog.=) ''1'' and pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then return null; end if;\n' else '' end
         || case when is_by_row then '' else foreign_trigger end
         || format(
-            E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n%4$s        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
+            E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n%4$s        if tidemark.is_stopped(%2$s) then return null; end if;\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
             || E'            case when TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::pg_catalog.text end, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n',
             relation::oid, capture, insert_head, case when is_by_row then foreign_trigger else '' end)
         || case when is_by_row then tidemark.row_capture(relation, capture, foreign_trigger) else
@@ -307,7 +309,7 @@ begin
                 (select string_agg(format('pg_catalog.current_setting(%L)', n), ', ') from unnest(array['search_path', 'enable_seqscan', 'work_mem', 'jit']) n),
                 'pg_catalog.set_config(''search_path'', ''pg_catalog, pg_temp'', true)' || case when key_index is null then '' else ', pg_catalog.set_config(''enable_seqscan'', ''off'', true)' end)
            else '' end
-        || format(E'    if %s then\n        %s\n        values (pg_catalog.pg_current_xact_id(), %s, ''X'', null, null, pg_catalog.clock_timestamp());\n', guard, insert_head, capture)
+        || format(E'    if tidemark.is_stopped(%3$s) then\n        touched := 0;\n    elsif %1$s then\n        %2$s\n        values (pg_catalog.pg_current_xact_id(), %3$s, ''X'', null, null, pg_catalog.clock_timestamp());\n', guard, insert_head, capture)
         || E'    else\n    fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%'';\n' || branch || E'    end if;\n'
         || case when is_quick then
             format(E'    perform %s;\n    end if;\n',
@@ -419,6 +421,7 @@ begin
     select md5(string_agg(s, E';\n')) into print from tidemark.capture_statements(target, actual_kind, 0, always) s
     where s not like 'drop trigger %' and s not like '%trigger tidemark_truncate %';
     if current.id is not null then
+        if current.stopped_at is not null then perform tidemark.refuse_at_limit(target); end if;
         select f.reason into unseen from tidemark.foreign_changes(target) f;
         if unseen is not null and not exists (select from tidemark.foreign_changes(target, false)) then
             for statement in
@@ -434,7 +437,7 @@ begin
         end if;
         -- Where only columns were added, dropped or renamed, the old triggers have marked every row written since
         -- (X), and nothing passed unseen. Not so where a new column came with a value for the rows that stand.
-        if unseen is not null and (select bool_and(o.value is not distinct from n.value)
+        if unseen is not null and current.stopped_at is null and (select bool_and(o.value is not distinct from n.value)
                 from pg_catalog.json_each_text(current.shape::json) o
                 join pg_catalog.json_each_text(tidemark.shape(target)::json) n using (key)
                 where o.key in ('table', 'persistence', 'triggers', 'members', 'storage'))

@@ -15,6 +15,7 @@
 
 \ir registry.sql
 \ir log.sql
+\ir limit.sql
 \ir image.sql
 \ir shape.sql
 \ir row-capture.sql

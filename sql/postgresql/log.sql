@@ -36,34 +36,38 @@ end $$;
 
 -- Capture's own ticks, one every 16,384 ids: they cut a backlog that grew while no worker ran.
 create or replace function tidemark.write_tick(last bigint) returns void
-language sql security definer set search_path = pg_catalog, pg_temp
-as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
     insert into tidemark.tick (token, snapshot, xid, last_id, high_id, written_at)
     select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(),
            -- Only in read committed is the snapshot as young as the id.
            case when current_setting('transaction_isolation') like 'read%' then last end, q.last_value, clock_timestamp()
-    from tidemark.data_changes_id_seq q
-$$;
+    from tidemark.data_changes_id_seq q;
+    perform tidemark.enforce_log_limit();
+end $$;
 
 -- Lets the log's index know of the rows that came since the last call. Without it the log is read whole.
 create or replace function tidemark.summarize_log() returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$ select brin_summarize_new_values(i.inhrelid::regclass) from pg_inherits i where i.inhparent = 'tidemark.data_changes_id'::regclass $$;
 
--- Does a pipeline still need a row of a segment, from a page of it on? One that has never confirmed needs everything.
+-- Does a pipeline still need a row of a segment, from a page of it on, or is one kept on purpose? A pipeline that has
+-- never confirmed needs everything, one that is lost nothing.
 create or replace function tidemark.is_needed(segment regclass, from_page bigint default 0) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare answer boolean;
 begin
-    execute format('select exists (select from tidemark.pipeline p where p.snapshot is null)'
-                   || ' or exists (select from %s d cross join tidemark.pipeline p where d.ctid >= %L and not pg_visible_in_snapshot(d.xid, p.snapshot))',
+    execute format('select exists (select from tidemark.pipeline p where p.snapshot is null and p.lost_at is null)'
+                   || ' or exists (select from %s d cross join (select p.snapshot from tidemark.pipeline p where p.lost_at is null'
+                   || ' union all select r.snapshot from tidemark.retained r) p where d.ctid >= %L and not pg_visible_in_snapshot(d.xid, p.snapshot))',
                    segment, format('(%s,0)', greatest(from_page, 0))) into answer;
     return answer;
 end $$;
 
 -- Empties a segment of the log whose every row all pipelines have made durable; true if it did. Nobody waits for it: it
 -- takes its lock at once or not at all, which it does not get while a transaction that wrote there is open, or a dump
--- reads it; and it leaves the segments alone that writers are in, have just left, or are about to enter.
+-- reads it; and it leaves the segments alone that writers are in, have just left, or are about to enter, while there
+-- are writers.
 create or replace function tidemark.empty_segment(number int) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -71,8 +75,9 @@ declare
     newest bigint := (select q.last_value from tidemark.data_changes_id_seq q);
     pages bigint := pg_relation_size(segment) / current_setting('block_size')::int;
 begin
-    if pages = 0 or number in ((newest >> 18) & 3, ((newest >> 18) - 1) & 3)
-            or number = ((newest >> 18) + 1) & 3 and newest & 262143 > 196608
+    if pages = 0
+            or (number in ((newest >> 18) & 3, ((newest >> 18) - 1) & 3)
+                or number = ((newest >> 18) + 1) & 3 and newest & 262143 > 196608) and not tidemark.is_capture_stopped()
             -- First without the lock, and where the youngest rows are: that is the usual yes.
             or tidemark.is_needed(segment, pages - 1) then
         return false;

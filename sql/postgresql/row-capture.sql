@@ -70,7 +70,7 @@ begin
             values (pg_catalog.pg_current_xact_id(), %s, 'D', null, %s, pg_catalog.statement_timestamp());%s$sql$,
             insertion, capture, tidemark.row_image(relation, 'OLD'), tick);
     end if;
-    return format($sql$    if %1$s then if tidemark.is_current(%2$s::pg_catalog.oid, %3$L) or false and exists (select from %4$s) then
+    return format($sql$    if %1$s then if tidemark.is_current(%2$s::pg_catalog.oid, %3$L) and not tidemark.is_stopped(%9$s) or false and exists (select from %4$s) then
         if TG_OP operator(pg_catalog.=) 'DELETE' then
             %5$s
         else
@@ -82,7 +82,8 @@ begin
         end if;
         return null;
     end if; end if;
-%14$s    %8$s
+%14$s    if tidemark.is_stopped(%9$s) then return null; end if;
+    %8$s
     values (pg_catalog.pg_current_xact_id(), %9$s, 'X', null, null, pg_catalog.statement_timestamp());
 $sql$, attached, relation::oid, tidemark.made_for(relation), rows, gone, has_left, standing, insertion, capture,
         case when has_key then 'TG_OP::pg_catalog."char"' else $sql$'I'$sql$ end,

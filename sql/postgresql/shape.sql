@@ -108,7 +108,7 @@ begin
         when s.shape is null and k.oid is null then
             'the captured table is gone and another one has its name; type: tidemark setup, then tidemark copy --existing empty for it'
         when c.shape is null then 'its shape was never recorded; type: tidemark setup, then tidemark verify --repair'
-        when c.shape = s.shape then null
+        when c.shape = s.shape and c.stopped_at is null then null
         when o.o ->> 'table' <> d.d ->> 'table' then
             format('the captured table is called %s now%s; type: tidemark setup, then tidemark copy --existing empty for it', d.d ->> 'table',
                 case when pg_catalog.to_regclass(o.o ->> 'table') is not null then ', and another one has its name' else '' end)
@@ -126,6 +126,9 @@ begin
             'its columns were altered and its rows rewritten; type: tidemark setup, then tidemark copy --existing empty for it'
         when o.o ->> 'key' is distinct from d.d ->> 'key' then
             'no index holds up the key any more that changes are named by; type: tidemark setup, then tidemark verify --repair'
+        -- After the others: what was captured until then counts, if nothing else is wrong.
+        when c.stopped_at is not null then
+            tidemark.stop_reason(c.id)
         end as reason
     from tidemark.capture c
     left join tidemark.shapes(only_relation, own_additions) s on s.capture = c.id

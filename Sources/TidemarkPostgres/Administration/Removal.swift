@@ -32,7 +32,7 @@ struct Removal {
     }
 
     private func dropping() throws -> [String] {
-        try OwnSchema(session: session).dropping(["data_changes", "capture", "tick", "pipeline", "installation"])
+        try OwnSchema(session: session).dropping(["data_changes", "capture", "tick", "pipeline", "log_limit", "retained", "installation"])
     }
 
     private func isLast() throws -> Bool {
