@@ -21,6 +21,8 @@ package struct Configuration: Sendable {
         package var capture: CaptureKind?
         package var requiresKey: Bool?
         package var capturesReplicaRole: Bool?
+        package var retention: Retention?
+        package var logLimit = LogLimitRequest()
 
         package init(
             name: String, source: String? = nil, target: String? = nil, tables: [String]? = nil,
@@ -95,11 +97,23 @@ private struct Reading {
         guard let name = key.string, !name.isEmpty, let fields = value.mapping else {
             throw wrong(value, "a pipeline has to be a name with source: and target: below it")
         }
-        try only(["source", "target", "tables", "exclude", "capture", "require-key", "capture-replica-role"], in: fields)
-        return Configuration.Entry(
+        try only(["source", "target", "tables", "exclude", "capture", "require-key", "capture-replica-role"] + Self.logKeys, in: fields)
+        var entry = Configuration.Entry(
             name: name, source: try text("source", fields), target: try text("target", fields),
             tables: try list("tables", fields), exclude: try list("exclude", fields), capture: try kind(fields),
             requiresKey: try flag("require-key", fields), capturesReplicaRole: try flag("capture-replica-role", fields))
+        entry.retention = try parsed("retain", fields, Retention.forms) { Retention(parsing: $0) }
+        entry.logLimit.maxBytes = try parsed("max-log-size", fields, LogLimit.forms) { ByteCount.parsed($0) }
+        entry.logLimit.policy = try parsed("at-max-log-size", fields, LogPolicy.forms) { LogPolicy(rawValue: $0) }
+        return entry
+    }
+
+    private static let logKeys = ["retain", "max-log-size", "at-max-log-size"]
+
+    private func parsed<T>(_ key: String, _ fields: Node.Mapping, _ forms: String, _ parse: (String) -> T?) throws -> T? {
+        guard let text = try text(key, fields) else { return nil }
+        guard let value = parse(text) else { throw wrong(fields[key], "\(key): has to be \(forms)") }
+        return value
     }
 
     private func text(_ key: String, _ fields: Node.Mapping) throws -> String? {

@@ -20,11 +20,16 @@ package struct Installation {
             try target.install()
             let identity = try source.identity()
             guard try identity == nil || target.identityAsSource() != identity else { throw sameDatabase() }
-            if let stored = try target.cursor(of: definition.name) {
-                try refuseForeign(stored.cursor, identity)
-            } else {
+            if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, identity) }
+            if try source.loss(of: definition.name) != nil {
+                // Its place is in what the log no longer holds, and so are its tables' copies.
+                try target.remove(definition.name)
+                try target.install()
+            }
+            if try target.cursor(of: definition.name) == nil {
                 try target.place(try source.startCursor(of: definition.name), of: definition.name)
             }
+            if let cursor = try target.cursor(of: definition.name)?.cursor { try source.makeRoom(behind: cursor, of: definition.name) }
             // Written down first: a table made and not expected would never get its rows and indexes.
             try target.expect(
                 creations.map { TableCopy($0.table, .refuse, statementsAfter: $0.statementsAfter, statementsLast: $0.statementsLast) },
@@ -32,6 +37,11 @@ package struct Installation {
             for creation in creations { try target.create(creation) }
             return try source.install(request)
         }
+    }
+
+    /// Why the pipeline was given up, if it was: `setUp` begins it anew.
+    package func loss() throws -> PipelineLoss? {
+        try onSource { try $0.loss(of: definition.name) }
     }
 
     /// Sets up what is not set up yet, for a worker that is started on two databases that know nothing of each other.

@@ -11,6 +11,8 @@ package struct PipelineDefinition: Sendable {
     package var kind: CaptureKind?
     package var requiresKey: Bool?
     package var capturesReplicaRole: Bool?
+    package var retention: Retention?
+    package var logLimit = LogLimitRequest()
 
     package init(name: String, source: String, target: String) {
         self.name = name
@@ -26,13 +28,16 @@ package struct PipelineDefinition: Sendable {
     /// What was said here, and for the rest what setup recorded in the source.
     func request(_ source: any SourceAdministration) throws -> CaptureRequest {
         let recorded = try source.recordedRequest(of: name)
-        return CaptureRequest(
+        var request = CaptureRequest(
             pipeline: name,
             selection: TableSelection(
                 include: include ?? recorded?.selection.include ?? [],
                 exclude: exclude ?? recorded?.selection.exclude ?? []),
             kind: kind ?? recorded?.kind ?? .auto, requiresKey: requiresKey ?? recorded?.requiresKey ?? false,
-            capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false)
+            capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false,
+            retention: retention ?? recorded?.retention ?? .none)
+        request.logLimit = logLimit
+        return request
     }
 
     /// The tables of the pipeline that these patterns name.

@@ -32,6 +32,16 @@ package struct StatusReport: Codable, Sendable {
     package var logRows: Int64?
     /// The transaction that keeps rows of the log from being removed.
     package var heldBackBy: String?
+    /// The log's cap, what is done at it, and when that will be; nil where there is none, or the log does not grow.
+    package var logMaxBytes: Int64?
+    package var atMaxLogSize: String?
+    package var logFullInSeconds: Double?
+    /// What is kept of the log on purpose for this pipeline.
+    package var retainSeconds: Int64?
+    package var retainBytes: Int64?
+    /// When the pipeline was given up as the log reached its cap, and when capture was stopped.
+    package var lostAt: String?
+    package var captureStoppedAt: String?
     /// Why it is not well, with what to type.
     package var problem: String?
     /// How far each table is copied, and when it was last proven equal.
@@ -74,6 +84,9 @@ extension StatusReport {
                 of: definition.name, at: found?.cursor,
                 settledThrough: Dictionary(uniqueKeysWithValues: copies.map { ($0.table, $0.settledThrough) }))
             (sourceID, logBytes, logRows, heldBackBy) = (log.lastID, log.logBytes, log.logRows, log.holdsBackPruning)
+            (logMaxBytes, atMaxLogSize, logFullInSeconds) = (log.limit?.maxBytes, log.limit?.policy.rawValue, log.fullInSeconds)
+            (retainSeconds, retainBytes) = (log.retention.seconds, log.retention.bytes)
+            (lostAt, captureStoppedAt) = (log.loss?.at, log.captureStop?.at)
             guard found != nil else {
                 state = .notSetUp
                 problem = "The target holds no cursor for it. Type: tidemark run --pipeline \(definition.name) …, or first tidemark setup --plan …"
@@ -89,6 +102,9 @@ extension StatusReport {
                 problem = "Changes wait. If no worker runs, type: tidemark run …; its log says what it does."
             } else if copies.contains(where: { $0.state != .done }) {
                 state = .copying
+            }
+            if problem == nil, let limit = log.limit, log.logBytes >= limit.maxBytes {
+                problem = "The change log has reached max-log-size. tidemark check … says what to do."
             }
         } catch let failure as TidemarkError {
             (state, problem) = (.unreachable, failure.description)

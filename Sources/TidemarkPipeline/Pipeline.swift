@@ -72,6 +72,8 @@ package actor Pipeline {
     /// The cursor that the source was told last, and when.
     private var confirmed: Cursor?
     private var confirmedAt = ContinuousClock.now
+    /// What the log last said of the log at the source.
+    private var said: String?
 
     /// - Parameter expected: the tables that the operator named; refused where setup recorded others.
     package init(_ settings: Settings, _ connections: Connections, expecting expected: TableSelection?, log: Logger) {
@@ -97,26 +99,28 @@ package actor Pipeline {
     /// - Returns: the place reached.
     /// - Throws: also where it was stopped, since something may be left.
     package func runOnce() async throws -> Cursor {
-        try await recordingFailure {
-            var cursor = try await connect(takingOver: true)
-            startConfirming(cursor)
-            var isCaughtUp = false
-            while !stopping, !isCaughtUp {
-                let known = cursor
-                if hasRowWork {
-                    cursor = try await advancing(from: known) { try await self.workOnRows(after: known) }
-                } else if let reached = try await besideOthers(at: known, { try await self.applyBacklog(after: known) }) {
-                    cursor = reached
-                    // Not so where setup has added a table meanwhile.
-                    isCaughtUp = !hasRowWork
-                } else {
-                    cursor = try await reload()
-                }
+        try await recordingFailure { try await confirmingBeforeTheEnd { try await self.applyOnce() } }
+    }
+
+    private func applyOnce() async throws -> Cursor {
+        var cursor = try await connect(takingOver: true)
+        startConfirming(cursor)
+        var isCaughtUp = false
+        while !stopping, !isCaughtUp {
+            let known = cursor
+            if hasRowWork {
+                cursor = try await advancing(from: known) { try await self.workOnRows(after: known) }
+            } else if let reached = try await besideOthers(at: known, { try await self.applyBacklog(after: known) }) {
+                cursor = reached
+                // Not so where setup has added a table meanwhile.
+                isCaughtUp = !hasRowWork
+            } else {
+                cursor = try await reload()
             }
-            await confirming?.value
-            guard !stopping else { throw Self.wasStopped(at: cursor) }
-            return cursor
         }
+        await confirming?.value
+        guard !stopping else { throw Self.wasStopped(at: cursor) }
+        return cursor
     }
 
     /// Applies changes as they are committed. Survives the loss of either database.
@@ -124,7 +128,7 @@ package actor Pipeline {
         var failures = 0
         while !stopping {
             do {
-                try await recordingFailure { try await follow(after: &failures) }
+                try await recordingFailure { try await confirmingBeforeTheEnd { try await follow(after: &failures) } }
             } catch let failure as TidemarkError where failure.retry == .later {
                 if stopping { break }
                 // Once, not each time: a server that is away for a night is one line.
@@ -305,15 +309,30 @@ package actor Pipeline {
 
     private func confirm(_ cursor: Cursor) async throws {
         let (openSource, name) = (connections.source, settings.name)
-        try await confirmThread.run { source in
+        let standing = try await confirmThread.run { source in
             do {
                 let opened = try source ?? openSource()
                 source = opened
-                try opened.confirm(cursor, of: name)
+                return try opened.confirm(cursor, of: name)
             } catch {
                 source = nil
                 throw error
             }
+        }
+        // Once, not at each look.
+        if let alarm = standing.alarm, alarm != said { log.warning("\(alarm)") }
+        said = standing.alarm
+    }
+
+    /// A worker that cannot go on tells the source what it has applied: the log may be full of it.
+    private func confirmingBeforeTheEnd<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let failure as TidemarkError where failure.retry == .never {
+            await confirming?.value
+            // The failure is what counts.
+            if let cursor = progress.cursor, cursor != confirmed { try? await confirm(cursor) }
+            throw failure
         }
     }
 

@@ -16,6 +16,8 @@ package final class SQLiteSource: ChangeSource {
     private var verifiedSchema: SQLiteValue?
     /// And for which tables.
     private var verified: TakenTables?
+    /// Whose log this is read as, once it was said.
+    private var pipeline: String?
 
     package init(path: String, limits: SQLiteSourceLimits = SQLiteSourceLimits()) throws {
         self.path = path
@@ -77,6 +79,8 @@ package final class SQLiteSource: ChangeSource {
                 (after, rows) = (read.lastID, rows + read.rows)
                 if !page.changes.isEmpty { try receive(page) }
             }
+            // Rows may be missing because it was.
+            try requireNotLost()
             guard after == end, rows == end - window.afterID, try log.row(end)?.token == window.witness else {
                 throw TidemarkError(
                     "changes are missing from the log", why: "of changes \(window.afterID + 1) to \(end), \(rows) are there",
@@ -88,15 +92,24 @@ package final class SQLiteSource: ChangeSource {
 
     package func selection(of pipeline: String) throws -> TableSelection {
         try saying("the registry cannot be read", pipeline: pipeline, path: path) {
-            try PipelineRegistry(database: database).request(of: pipeline)?.selection ?? TableSelection()
+            guard try LogLimitRecord(database: database).isInstalled() else { throw OlderLog.error() }
+            self.pipeline = pipeline
+            try requireNotLost()
+            return try PipelineRegistry(database: database).request(of: pipeline)?.selection ?? TableSelection()
         }
     }
 
-    package func confirm(_ cursor: Cursor, of pipeline: String) throws {
-        let isDone = try saying("the log was not pruned", pipeline: pipeline, path: path) {
-            try confirmation.confirm(cursor, of: pipeline)
+    private func requireNotLost() throws {
+        guard let pipeline, let loss = try LogLimitRecord(database: database).loss(of: pipeline) else { return }
+        throw loss.error(pipeline)
+    }
+
+    @discardableResult
+    package func confirm(_ cursor: Cursor, of pipeline: String) throws -> LogStanding {
+        let (isDone, standing) = try saying("the log was not pruned", pipeline: pipeline, path: path) {
+            (try confirmation.confirm(cursor, of: pipeline), try LogLimitRecord(database: database).standing())
         }
-        guard !isDone else { return }
+        guard !isDone else { return standing }
         throw TidemarkError(
             "the log is not pruned to its end", pipeline: pipeline,
             why: "\(path) was being written, or there is more to remove than should be at once",
@@ -110,6 +123,7 @@ package final class SQLiteSource: ChangeSource {
 
     /// The ends of the windows, the last one last.
     private func ends(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) throws -> [ChangeLog.Row] {
+        try requireNotLost()
         var last = try log.last()
         if case .change(let id) = end { last = try log.row(id) }
         if let why = try log.obstacle(to: cursor, lastID: try log.last()?.id ?? 0, installID: installID) {
@@ -120,11 +134,16 @@ package final class SQLiteSource: ChangeSource {
         }
         let schema = try database.rows("PRAGMA main.schema_version").first?.first
         if schema != verifiedSchema || taken != verified {
-            if let unseen = try CaptureFingerprint(database).unseenChanges().first(where: { taken.isHeld($0.table, before: $0.capture) }) {
-                throw CaptureFingerprint.error(unseen.table, why: unseen.why)
+            let held = try CaptureFingerprint(database).unseenChanges().filter { taken.isHeld($0.table, before: $0.capture) }
+            if let unseen = held.first(where: { !$0.isStop }) ?? held.first {
+                // Where all that is wrong is that capture was stopped, what it had logged is whole.
+                guard unseen.isStop, end == nil, let last, last.id > cursor.lastApplied else {
+                    throw CaptureFingerprint.error(unseen.table, why: unseen.why)
+                }
+            } else {
+                verifiedSchema = schema
+                verified = taken
             }
-            verifiedSchema = schema
-            verified = taken
         }
         guard let last, last.id > cursor.lastApplied else { return [] }
         let ticks = try database.rows(

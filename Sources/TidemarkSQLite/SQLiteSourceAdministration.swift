@@ -21,14 +21,20 @@ package final class SQLiteSourceAdministration: SourceAdministration {
         try saying("the installation cannot be planned", pipeline: request.pipeline, path: path) {
             let isInstalled = try log.isInstalled()
             let plan = try capturePlan(request, isInstalled: isInstalled)
-            let install = isInstalled ? [] : SQLScript.statements(SQLiteSQL.install)
-            return (install + plan.steps.flatMap(\.statements)).map { PlannedStatement($0, lock: WriteLock.inWords) }
+            let install = isInstalled ? try LogUpgrade(database: database).statements() : SQLScript.statements(SQLiteSQL.install)
+            let kept = PipelineRegistry(database: database).retentionStatements(request, after: isInstalled ? try recorded(request.pipeline) : nil)
+                + (try LogLimitRecord(database: database).statements(for: request.logLimit))
+            return (install + kept + plan.steps.flatMap(\.statements)).map { PlannedStatement($0, lock: WriteLock.inWords) }
         }
     }
 
     package func installLog() throws {
         try saying("the change log cannot be made", path: path) {
-            guard try !log.isInstalled() else { return }
+            guard try !log.isInstalled() else {
+                let upgrade = try LogUpgrade(database: database).statements()
+                guard !upgrade.isEmpty else { return }
+                return try WriteLock(database: database).hold { for statement in upgrade { try database.execute(statement) } }
+            }
             let own = SQLiteCatalog.ownTables.filter { !SQLiteCatalog.targetTables.contains($0) }.map(SQLiteIdentifier.literal)
             let foreign = try database.rows(
                 "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) IN (\(own.joined(separator: ", ")))")
@@ -50,6 +56,9 @@ package final class SQLiteSourceAdministration: SourceAdministration {
             guard let installID = try log.installID() else { throw notSetUp() }
             return try WriteLock(database: database).hold {
                 let last = try log.last()
+                // What it was given up with counts no more.
+                _ = try database.rows("UPDATE main.tidemark_pipeline SET lost_at = NULL, lost_why = NULL, confirmed_id = ? WHERE name = ? AND lost_at IS NOT NULL",
+                    [.integer(last?.id ?? 0), .string(pipeline)])
                 // Until the pipeline is recorded, this keeps the row that its cursor names.
                 try database.execute("INSERT INTO main.tidemark_pipeline (confirmed_id) VALUES (0)")
                 return Cursor(
@@ -65,9 +74,14 @@ package final class SQLiteSourceAdministration: SourceAdministration {
             let wanted = try selected(request.selection)
             try check(wanted, request)
             // Recorded first: the tables that other pipelines select are kept, and those that this one gave up go.
-            if try recorded(request.pipeline) != request || hasUnfinishedSetup() {
+            var wish = request
+            wish.logLimit = LogLimitRequest()
+            if try recorded(request.pipeline) != wish || hasUnfinishedSetup() {
                 try WriteLock(database: database).hold { try PipelineRegistry(database: database).record(request) }
             }
+            let capping = try LogLimitRecord(database: database).statements(for: request.logLimit)
+            if !capping.isEmpty { try WriteLock(database: database).hold { for sql in capping { try database.execute(sql) } } }
+            try refuseAtLimit()
             for step in try capturePlan(request, isInstalled: true).steps {
                 try saying("capture cannot be attached", table: TableName(schema: nil, name: step.tableName), path: path) {
                     try WriteLock(database: database).hold { try step.perform(in: database) }
@@ -81,6 +95,38 @@ package final class SQLiteSourceAdministration: SourceAdministration {
         try saying("the registry cannot be read", pipeline: pipeline, path: path) {
             try log.isInstalled() ? try recorded(pipeline) : nil
         }
+    }
+
+    package func loss(of pipeline: String) throws -> PipelineLoss? {
+        try saying("the registry cannot be read", pipeline: pipeline, path: path) {
+            let record = LogLimitRecord(database: database)
+            return try record.isInstalled() ? try record.loss(of: pipeline) : nil
+        }
+    }
+
+    package func makeRoom(behind cursor: Cursor, of pipeline: String) throws {
+        try saying("the log was not pruned", pipeline: pipeline, path: path) {
+            guard try LogLimitRecord(database: database).stop() != nil, let installID = try log.installID(),
+                try log.obstacle(to: cursor, lastID: try log.last()?.id ?? 0, installID: installID) == nil
+            else { return }
+            var confirmation = Confirmation(database, limits: SQLiteSourceLimits())
+            // An application that writes all the while leaves some for the worker.
+            for _ in 0..<Self.pruningRounds where try !confirmation.confirm(cursor, of: pipeline) { continue }
+        }
+    }
+
+    private static let pruningRounds = 20
+
+    /// Capture that was stopped would only stop again.
+    private func refuseAtLimit() throws {
+        let record = LogLimitRecord(database: database)
+        guard try record.stop() != nil, let limit = try record.read(), limit.policy != .warn, let size = try LogSize(database),
+            size.bytes >= limit.maxBytes
+        else { return }
+        throw TidemarkError(
+            "capture cannot begin again",
+            why: "it was stopped, and the change log still holds \(ByteCount.text(size.bytes)), where max-log-size is \(ByteCount.text(limit.maxBytes))",
+            remedy: "Raise it: tidemark setup --max-log-size SIZE …; or make room: let tidemark run … apply what was logged before.")
     }
 
     package func check(_ request: CaptureRequest) throws -> [Finding] {

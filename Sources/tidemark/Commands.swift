@@ -18,9 +18,12 @@ struct Setup: AsyncParsableCommand {
                   --target postgresql://db2/shop
               tidemark setup --create --source postgresql://db1/shop \\
                   --target postgresql://db2/shop
+              tidemark setup --retain 24h --max-log-size 20GB \\
+                  --at-max-log-size drop --config /etc/tidemark.yaml
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var capture: CaptureOptions
+    @OptionGroup var log: LogOptions
     @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
     var plan = false
     @Flag(help: "Make the tables that the target lacks, as the source defines them; those that it has stay as they are.")
@@ -29,12 +32,18 @@ struct Setup: AsyncParsableCommand {
 
     func run() async throws {
         try reportingErrors {
-            for definition in try options.definitions(capture) {
+            for definition in try options.definitions(capture, log) {
                 let installation = Installation(definition)
                 if plan {
                     output.printPlan(try installation.planSetUp(creating: create), of: definition)
                 } else {
+                    let loss = try installation.loss()
                     output.printCaptured(try installation.setUp(creating: create), of: definition)
+                    if let loss {
+                        warn(
+                            "pipeline \(definition.name) was given up at \(loss.at) and begins anew:"
+                                + " its tables have to be copied. Type: tidemark copy --existing empty --pipeline \(definition.name) …")
+                    }
                     // Capture is renewed, but what passed it unseen before stays between the two sides.
                     let status = try StatusReport(of: definition)
                     if status.state == .blocked, let problem = status.problem { warn("pipeline \(definition.name): \(problem)") }

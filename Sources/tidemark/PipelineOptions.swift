@@ -24,11 +24,11 @@ struct PipelineOptions: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
 
-    func definitions(_ capture: CaptureOptions? = nil, needingTarget: Bool = true) throws -> [PipelineDefinition] {
+    func definitions(_ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, needingTarget: Bool = true) throws -> [PipelineDefinition] {
         let environment = ProcessInfo.processInfo.environment
         let chosen = pipeline ?? environment["TIDEMARK_PIPELINE"]
         guard let path = config ?? environment["TIDEMARK_CONFIG"] else {
-            return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, environment, needingTarget)]
+            return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, log, environment, needingTarget)]
         }
         let entries = try Configuration(path: path).pipelines.filter { chosen == nil || $0.name == chosen }
         guard !entries.isEmpty else {
@@ -37,7 +37,7 @@ struct PipelineOptions: ParsableArguments {
         guard entries.count == 1 || (source == nil && target == nil) else {
             throw UsageError("--source and --target are for one pipeline, and \(path) has several: choose with --pipeline NAME.")
         }
-        return try entries.map { try definition($0, capture, environment, needingTarget) }
+        return try entries.map { try definition($0, capture, log, environment, needingTarget) }
     }
 
     /// The same for a command whose --table names tables of pipelines that are set up.
@@ -52,7 +52,8 @@ struct PipelineOptions: ParsableArguments {
     }
 
     private func definition(
-        _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ environment: [String: String], _ needingTarget: Bool
+        _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ log: LogOptions?, _ environment: [String: String],
+        _ needingTarget: Bool
     ) throws -> PipelineDefinition {
         guard let source = source ?? environment["TIDEMARK_SOURCE"] ?? entry.source else {
             throw UsageError("No source: give --source URL, set TIDEMARK_SOURCE, or write it into the --config file.")
@@ -74,6 +75,17 @@ struct PipelineOptions: ParsableArguments {
         definition.kind = capture?.capture ?? entry.capture
         definition.requiresKey = capture?.requireKey == true ? true : entry.requiresKey
         definition.capturesReplicaRole = capture?.captureReplicaRole == true ? true : entry.capturesReplicaRole
+        func parsed<T>(_ variable: String, _ forms: String, _ parse: (String) -> T?) throws -> T? {
+            guard let text = environment[variable] else { return nil }
+            guard let value = parse(text) else { throw UsageError("\(variable) is “\(text)”: it has to be \(forms).") }
+            return value
+        }
+        definition.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
+        definition.logLimit = LogLimitRequest(
+            maxBytes: try log?.maxLogSize?.bytes ?? parsed("TIDEMARK_MAX_LOG_SIZE", LogLimit.forms) { ByteCount.parsed($0) }
+                ?? entry.logLimit.maxBytes,
+            policy: try log?.atMaxLogSize ?? parsed("TIDEMARK_AT_MAX_LOG_SIZE", LogPolicy.forms) { LogPolicy(rawValue: $0) }
+                ?? entry.logLimit.policy)
         return definition
     }
 }
@@ -91,3 +103,37 @@ struct CaptureOptions: ParsableArguments {
 }
 
 extension CaptureKind: ExpressibleByArgument {}
+
+/// What setup makes of the source's log.
+struct LogOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Keep of the log, behind what every pipeline has applied: \(Retention.forms). Recorded with the pipeline. Or TIDEMARK_RETAIN.",
+            valueName: "time or size"))
+    var retain: Retention?
+    @Option(
+        help: ArgumentHelp(
+            "How large the source's one log may become, whoever reads it: \(LogLimit.forms). Or TIDEMARK_MAX_LOG_SIZE.", valueName: "size"))
+    var maxLogSize: LogSize?
+    @Option(
+        help: ArgumentHelp(
+            "What is done then. warn: nothing is removed. drop: the slowest pipeline is given up, and has to copy again. stop: capture stops, and the tables have to be compared. warn unless said. Or TIDEMARK_AT_MAX_LOG_SIZE.",
+            valueName: "warn|drop|stop"))
+    var atMaxLogSize: LogPolicy?
+}
+
+extension Retention: ExpressibleByArgument {
+    package init?(argument: String) { self.init(parsing: argument) }
+}
+
+extension LogPolicy: ExpressibleByArgument {}
+
+/// A size as it is typed.
+struct LogSize: ExpressibleByArgument {
+    let bytes: Int64
+
+    init?(argument: String) {
+        guard let bytes = ByteCount.parsed(argument) else { return nil }
+        self.bytes = bytes
+    }
+}

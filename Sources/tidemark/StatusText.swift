@@ -1,4 +1,5 @@
 import TidemarkApp
+import TidemarkCore
 
 extension StatusReport {
     /// The report for a terminal: the answer first, then the figures.
@@ -8,13 +9,27 @@ extension StatusReport {
         var applied = appliedID.map { ", applied up to change \($0)" } ?? ""
         if let appliedAt { applied += " at \(appliedAt)" }
         lines.append("  target  \(target)\(applied)")
-        if let logBytes { lines.append("  log     \(ByteCount.text(logBytes)), about \(logRows ?? 0) changes") }
+        if let logBytes { lines.append("  log     \(ByteCount.text(logBytes))\(cap), about \(logRows ?? 0) changes\(retained)") }
+        if let captureStoppedAt { lines.append("  capture STOPPED at \(captureStoppedAt): nothing is logged") }
+        if let lostAt { lines.append("  GIVEN UP at \(lostAt): its tables have to be copied again") }
         if let worker { lines.append("  worker  \(worker) was the last to take it over") }
         if let heldBackBy { lines.append("  pruning waits for \(heldBackBy)") }
         lines += copyLines
         if let proof { lines.append("  proof   \(proof)") }
         if let problem { lines.append("  \(problem)") }
         return lines.joined(separator: "\n")
+    }
+
+    /// “ of 2.0 GB (at it: warn), full in about 3 h at the current rate”
+    private var cap: String {
+        guard let logMaxBytes else { return "" }
+        let outlook = logFullInSeconds.map { ", full in \(TimeSpan.estimate($0)) at the current rate" } ?? ""
+        return " of \(ByteCount.text(logMaxBytes)) (at it: \(atMaxLogSize ?? "?"))\(outlook)"
+    }
+
+    private var retained: String {
+        if let retainSeconds { return ", kept for \(TimeSpan.text(retainSeconds)) on purpose" }
+        return retainBytes.map { ", the last \(ByteCount.text($0)) kept on purpose" } ?? ""
     }
 
     /// One line per table that is not copied yet.

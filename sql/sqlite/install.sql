@@ -20,7 +20,9 @@ CREATE TABLE IF NOT EXISTS tidemark_capture (
     trigger_text TEXT,  -- the triggers as SQLite keeps them
     installed_at TEXT,
     retired_at   TEXT,  -- NULL = its triggers are there
-    gap          TEXT   -- why rows may have passed unseen just before this generation
+    gap          TEXT,  -- why rows may have passed unseen just before this generation
+    stopped_at   TEXT,  -- its triggers were dropped then, as the log had reached its cap
+    stopped_why  TEXT
 );
 
 -- What the images and keys of a generation hold.
@@ -67,7 +69,18 @@ CREATE TABLE IF NOT EXISTS tidemark_pipeline (
     excluded     TEXT,
     kind         TEXT,
     requires_key INTEGER,
-    captures_replica_role INTEGER
+    captures_replica_role INTEGER,
+    retain_seconds INTEGER,  -- what it has applied stays for at least so long
+    retain_bytes   INTEGER,  -- or until about so much has come behind it
+    lost_at        TEXT,     -- the log no longer holds what it has not applied
+    lost_why       TEXT
+);
+
+-- How large the log may become, if anybody said so, and what the worker does then: warn, drop, stop.
+CREATE TABLE IF NOT EXISTS tidemark_log_limit (
+    max_bytes INTEGER,
+    policy    TEXT,
+    set_at    TEXT
 );
 
 -- The identity of this database.

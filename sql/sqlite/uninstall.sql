@@ -4,6 +4,7 @@
 --   WHERE type = 'trigger' AND name GLOB 'tidemark_capture_*';
 DROP TABLE IF EXISTS tidemark_installation;
 DROP TABLE IF EXISTS tidemark_pipeline;
+DROP TABLE IF EXISTS tidemark_log_limit;
 DROP TABLE IF EXISTS tidemark_tick;
 DROP TABLE IF EXISTS tidemark_replaced;
 DROP TABLE IF EXISTS tidemark_column;

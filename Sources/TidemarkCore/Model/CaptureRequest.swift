@@ -22,16 +22,21 @@ package struct CaptureRequest: Hashable, Sendable {
     package var requiresKey: Bool
     /// Capture also what is written under `session_replication_role = replica`.
     package var capturesReplicaRole: Bool
+    /// What is kept of the log for this pipeline after it has applied it.
+    package var retention: Retention
+    /// What becomes of the cap of the source's log; it is no pipeline's, and not recorded with this one.
+    package var logLimit = LogLimitRequest()
 
     package init(
         pipeline: String, selection: TableSelection = TableSelection(), kind: CaptureKind = .auto,
-        requiresKey: Bool = false, capturesReplicaRole: Bool = false
+        requiresKey: Bool = false, capturesReplicaRole: Bool = false, retention: Retention = .none
     ) {
         self.pipeline = pipeline
         self.selection = selection
         self.kind = kind
         self.requiresKey = requiresKey
         self.capturesReplicaRole = capturesReplicaRole
+        self.retention = retention
     }
 }
 
@@ -112,6 +117,13 @@ package struct SourceStatus: Hashable, Sendable {
     package var holdsBackPruning: String?
     /// Why the pipeline cannot go on from its cursor, with the way out; nil where it can.
     package var obstacle: String?
+    /// The log's cap, and when the log will have reached it as it grows now; nil where it does not grow.
+    package var limit: LogLimit?
+    package var fullInSeconds: Double?
+    /// What this pipeline wants kept.
+    package var retention = Retention.none
+    package var loss: PipelineLoss?
+    package var captureStop: CaptureStop?
 
     package init() {}
 }

@@ -19,6 +19,13 @@ package protocol SourceAdministration: AnyObject {
     /// The tables as they are defined here, in the order of the names given.
     func definitions(of tables: [SourceTable]) throws -> [TableDefinition]
 
+    /// When and why the pipeline was given up as the log reached its cap; nil where it was not.
+    func loss(of pipeline: String) throws -> PipelineLoss?
+
+    /// Where capture is stopped: removes what the pipeline, whose target is at `cursor`, was the last to need, so that
+    /// capture may begin again.
+    func makeRoom(behind cursor: Cursor, of pipeline: String) throws
+
     /// Captures what the request selects, renews capture that no longer fits its table, and records
     /// the pipeline and its selection. Twice is a no-op.
     /// - Returns: the tables now captured for the pipeline.

@@ -10,6 +10,9 @@ package protocol ChangeSource: AnyObject {
 
     /// Which tables setup recorded for the pipeline. Setup records them before it captures the first
     /// of them, so what is read after a window's end was taken covers every change of the window.
+    ///
+    /// - Throws: if the pipeline was given up as the log reached its cap; and so does, once this was asked, whatever
+    ///   would read a log that may lack what the pipeline needs.
     func selection(of pipeline: String) throws -> TableSelection
 
     /// Cuts what was committed after the cursor into windows of whole transactions, in order, each
@@ -29,6 +32,7 @@ package protocol ChangeSource: AnyObject {
     func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws
 
     /// Tells the source how far a pipeline is durable in its target, and removes from the log what
-    /// every pipeline has. Called now and then; a call missed costs space, not data.
-    func confirm(_ cursor: Cursor, of pipeline: String) throws
+    /// every pipeline has and nobody wants kept. Called now and then; a call missed costs space, not data.
+    /// - Returns: how the log stands to its cap then, which is enforced here too.
+    func confirm(_ cursor: Cursor, of pipeline: String) throws -> LogStanding
 }

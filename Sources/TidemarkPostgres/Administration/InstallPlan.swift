@@ -11,6 +11,9 @@ struct InstallPlan {
         defer { _ = try? session.run("rollback") }
         try session.run(PostgresSQL.install)
         var planned = [PlannedStatement(PostgresSQL.install, lock: "none on any table of yours; makes schema tidemark")]
+        let known = try RecordedRequest(of: request.pipeline, in: session)?.request
+        let kept = RecordedRequest(request).retentionStatements(after: known) + (try LogLimitRecord(session: session).statements(for: request.logLimit))
+        planned += kept.map { PlannedStatement($0, lock: "none on any table of yours") }
         let tables = try UserTables.all(in: session).filter { request.selection.takes($0.name) }
         for table in tables {
             let rows = try session.query(

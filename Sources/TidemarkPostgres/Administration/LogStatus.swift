@@ -10,18 +10,34 @@ struct LogStatus {
             status.obstacle = "The source is not set up. Type: tidemark setup --source … --target …"
             return status
         }
+        guard try LogLimitRecord.isInstalled(in: session) else {
+            status.obstacle = "The source was set up by an older version. \(OlderLog.remedy)"
+            return status
+        }
         let log = try session.query(
             """
-            select coalesce(sum(pg_total_relation_size(s.relid)), 0),
+            select coalesce(sum(pg_total_relation_size(format('tidemark.data_changes_%s', n)::regclass)), 0),
                    (select min(id) from (\(Self.firstOfEachSegment)) first)
-            from pg_partition_tree('tidemark.data_changes') s where s.isleaf
+            from generate_series(0, \(LogPruner.segments - 1)) n
             """)
         status.lastID = try CaptureRegistry.lastDrawnID(in: session)
         status.logBytes = Int64(log[0, 0] ?? "") ?? 0
         status.logRows = log[0, 1].flatMap { Int64($0) }.map { status.lastID - $0 + 1 } ?? 0
+        try addLimit(pipeline, to: &status)
         if let cursor { try addPending(pipeline, after: cursor, settledThrough, to: &status) }
         status.holdsBackPruning = try slowestPipeline(besides: pipeline)?.words ?? oldestTransaction()
         return status
+    }
+
+    private func addLimit(_ pipeline: String, to status: inout SourceStatus) throws {
+        let record = LogLimitRecord(session: session)
+        status.limit = try record.read()
+        if let limit = status.limit {
+            status.fullInSeconds = try record.fullInSeconds(limit, bytes: status.logBytes, rows: status.logRows)
+        }
+        status.retention = try RecordedRequest(of: pipeline, in: session)?.request.retention ?? .none
+        status.captureStop = try record.stop()
+        status.loss = try record.loss(of: pipeline)
     }
 
     /// What lies first in a segment is its oldest, give or take what was written at the same moment.
@@ -31,6 +47,10 @@ struct LogStatus {
     private func addPending(
         _ pipeline: String, after cursor: Cursor, _ settledThrough: [TableName: Int32], to status: inout SourceStatus
     ) throws {
+        if let loss = status.loss {
+            status.obstacle = loss.words(pipeline)
+            return
+        }
         let witness = try session.query(
             "select exists (select from tidemark.tick where token::text = $1), (select id::text from tidemark.installation)",
             [.text(cursor.witness)])
@@ -65,7 +85,7 @@ struct LogStatus {
             select p.name, p.last_id, to_char(p.confirmed_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS"Z"'),
                    extract(epoch from clock_timestamp() - p.confirmed_at)::float8
             from tidemark.pipeline p
-            where p.name <> $1 and p.snapshot is not null and exists (
+            where p.name <> $1 and p.snapshot is not null and p.lost_at is null and exists (
                 select from tidemark.data_changes d where d.id > $2 and not pg_visible_in_snapshot(d.xid, p.snapshot))
             order by p.last_id nulls first, p.name limit 1
             """, [.text(pipeline), .text(String(max(0, try CaptureRegistry.lastDrawnID(in: session) - Self.youngest)))])
@@ -80,7 +100,7 @@ struct LogStatus {
 
     /// Rows of the log can go once every transaction that was open beside theirs has ended.
     private func oldestTransaction() throws -> String? {
-        let starting = try session.query("select name from tidemark.pipeline where snapshot is null order by 1 limit 1")
+        let starting = try session.query("select name from tidemark.pipeline where snapshot is null and lost_at is null order by 1 limit 1")
         if starting.count > 0 { return "pipeline \(starting[0, 0] ?? "?"), which was set up and has not confirmed a window yet" }
         let rows = try session.query(
             """

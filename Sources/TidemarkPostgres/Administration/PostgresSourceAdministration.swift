@@ -45,7 +45,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
             try session.query(
                 """
                 insert into tidemark.pipeline (name) values ($1)
-                on conflict (name) do update set snapshot = null, witness = null, last_id = null
+                on conflict (name) do update set snapshot = null, witness = null, last_id = null, lost_at = null, lost_why = null
                 """, [.text(pipeline)])
             let id = try CaptureRegistry.lastDrawnID(in: session)
             let tick = try session.query(
@@ -71,6 +71,8 @@ package final class PostgresSourceAdministration: SourceAdministration {
         }
         // Recorded first: a worker that runs has to take every change of a table from the first on.
         try reporting("the pipeline cannot be recorded") { try RecordedRequest(request).write(in: session) }
+        // Before capture, which does not begin again where the log is still at its cap.
+        try reporting("the cap of the change log cannot be set") { try LogLimitRecord(session: session).write(request.logLimit) }
         let locks = TableLocks(session: session)
         for table in tables {
             try locks.holding(table.name, doing: "a table cannot be captured") {
@@ -110,6 +112,20 @@ package final class PostgresSourceAdministration: SourceAdministration {
     package func recordedRequest(of pipeline: String) throws -> CaptureRequest? {
         try reporting("the pipeline's record cannot be read") {
             try CaptureRegistry.isInstalled(in: session) ? RecordedRequest(of: pipeline, in: session)?.request : nil
+        }
+    }
+
+    package func loss(of pipeline: String) throws -> PipelineLoss? {
+        try reporting("the pipeline's record cannot be read") {
+            try LogLimitRecord.isInstalled(in: session) ? try LogLimitRecord(session: session).loss(of: pipeline) : nil
+        }
+    }
+
+    package func makeRoom(behind cursor: Cursor, of pipeline: String) throws {
+        try reporting("the change log cannot be emptied") {
+            guard try session.query("select tidemark.is_capture_stopped()")[0, 0] == "t" else { return }
+            try TickWriting(session: session).requireWitness(of: cursor)
+            try LogPruner(session: session).confirm(cursor, of: pipeline)
         }
     }
 

@@ -6,11 +6,13 @@ struct RecordedRequest {
 
     init(_ request: CaptureRequest) { self.request = request }
 
+    /// Also of an older version's log, which setup reads before it renews it: that has no columns for retention.
     init?(of pipeline: String, in session: PostgresSession) throws {
         let rows = try session.query(
             """
-            select to_json(include), to_json(exclude), kind, requires_key, captures_replica_role
-            from tidemark.pipeline where name = $1
+            select to_json(include), to_json(exclude), kind, requires_key, captures_replica_role,
+                   to_jsonb(p) ->> 'retain_seconds', to_jsonb(p) ->> 'retain_bytes'
+            from tidemark.pipeline p where name = $1
             """, [.text(pipeline)])
         guard rows.count == 1 else { return nil }
         request = CaptureRequest(
@@ -19,22 +21,38 @@ struct RecordedRequest {
                 include: try JSONText.strings(rows[0, 0] ?? "[]").map { TablePattern($0) },
                 exclude: try JSONText.strings(rows[0, 1] ?? "[]").map { TablePattern($0) }),
             kind: rows[0, 2].flatMap { CaptureKind(rawValue: $0) } ?? .auto,
-            requiresKey: rows[0, 3] == "t", capturesReplicaRole: rows[0, 4] == "t")
+            requiresKey: rows[0, 3] == "t", capturesReplicaRole: rows[0, 4] == "t",
+            retention: Retention(
+                seconds: rows[0, 5].flatMap { Int64($0) }, bytes: rows[0, 6].flatMap { Int64($0) }))
     }
 
     func write(in session: PostgresSession) throws {
         try session.query(
             """
-            insert into tidemark.pipeline (name, include, exclude, kind, requires_key, captures_replica_role)
-            values ($1, array(select json_array_elements_text($2)), array(select json_array_elements_text($3)), $4, $5, $6)
+            insert into tidemark.pipeline (name, include, exclude, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes)
+            values ($1, array(select json_array_elements_text($2)), array(select json_array_elements_text($3)), $4, $5, $6, $7, $8)
             on conflict (name) do update set include = excluded.include, exclude = excluded.exclude,
                 kind = excluded.kind, requires_key = excluded.requires_key,
-                captures_replica_role = excluded.captures_replica_role
+                captures_replica_role = excluded.captures_replica_role,
+                retain_seconds = excluded.retain_seconds, retain_bytes = excluded.retain_bytes
             """,
             [
                 .text(request.pipeline), .json(JSONText.array(request.selection.include.map(\.text))),
                 .json(JSONText.array(request.selection.exclude.map(\.text))), .text(request.kind.rawValue),
                 .text(request.requiresKey ? "t" : "f"), .text(request.capturesReplicaRole ? "t" : "f"),
+                .optional(request.retention.seconds.map(String.init)), .optional(request.retention.bytes.map(String.init)),
             ])
+    }
+
+    /// What `write` does about retention, as `--plan` shows it; none where it stays as it is.
+    func retentionStatements(after known: CaptureRequest?) -> [String] {
+        guard request.retention != known?.retention ?? .none else { return [] }
+        func literal(_ number: Int64?) -> String { number.map(String.init) ?? "null" }
+        return [
+            """
+            update tidemark.pipeline set retain_seconds = \(literal(request.retention.seconds)), retain_bytes = \(literal(request.retention.bytes))
+            where name = \(PostgresIdentifier.literal(request.pipeline))
+            """
+        ]
     }
 }

@@ -13,8 +13,11 @@ struct SourceCheck {
         for table in tables { found += try examine(table, request) }
         found += try sequences(tables)
         if try CaptureRegistry.isInstalled(in: session) {
-            found += try foreignChanges()
+            guard try LogLimitRecord.isInstalled(in: session) else {
+                return found + [Finding(.problem, "the source was set up by an older version", remedy: OlderLog.remedy)]
+            }
             if let silent = try LogStatus(session: session).slowestPipeline(besides: request.pipeline)?.finding { found.append(silent) }
+            found += try foreignChanges() + LogLimitRecord(session: session).standing().findings
         }
         found += try openTransactions()
         if try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil {

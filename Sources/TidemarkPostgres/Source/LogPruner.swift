@@ -1,6 +1,6 @@
 import TidemarkCore
 
-/// Removes from the log what every pipeline has made durable, a segment at a time.
+/// Removes from the log what every pipeline has made durable and nobody wants kept, a segment at a time.
 struct LogPruner {
     let session: PostgresSession
     /// As many as the ring of `sql/postgresql/log.sql` has.
@@ -11,25 +11,33 @@ struct LogPruner {
     /// Only segments go whose every row is of a transaction that *every* pipeline's snapshot sees (BREAKS A5).
     /// Ticks go before them, but never one that a pipeline names: it proves that
     /// the source still has what the target saw. A target restored from a backup names an older one,
-    /// which is gone then, and so it is refused.
+    /// which is gone then, and so it is refused. What was given up as the log reached its cap stays so.
     func confirm(_ cursor: Cursor, of pipeline: String) throws {
+        // A target of the past confirms nothing.
+        if case .transactions(let place) = cursor.snapshot {
+            try RemovedChanges(session: session).refuse(cursor, at: place, of: pipeline)
+        }
         try session.query(
             """
             insert into tidemark.pipeline (name, snapshot, witness, last_id, confirmed_at)
             values ($1, $2, $3, $4, clock_timestamp())
             on conflict (name) do update set snapshot = excluded.snapshot, witness = excluded.witness,
                 last_id = excluded.last_id, confirmed_at = excluded.confirmed_at
+            where pipeline.lost_at is null
             """,
             [.text(pipeline), .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.lastID))])
         // Not while a pipeline was set up and has never confirmed: it needs everything, and setup records it before
         // it takes its first tick. Ticks first: a cursor of the past has to be refused before a row that it needs is gone.
+        try session.query("select tidemark.retain()")
         try session.run(
             """
             delete from tidemark.tick t
-            where t.id < (select min(w.id) from tidemark.pipeline p join tidemark.tick w on w.token = p.witness)
-              and not exists (select from tidemark.pipeline where snapshot is null)
+            where t.id < (select min(w.id) from tidemark.pipeline p join tidemark.tick w on w.token = p.witness where p.lost_at is null)
+              and t.id < coalesce((select r.tick from tidemark.retained r), t.id + 1)
+              and not exists (select from tidemark.pipeline where snapshot is null and lost_at is null)
             """)
         for segment in 0..<Self.segments { try session.query("select tidemark.empty_segment(\(segment))") }
         try session.query("select tidemark.leave_shared_segment()")
+        try session.query("select tidemark.enforce_log_limit()")
     }
 }

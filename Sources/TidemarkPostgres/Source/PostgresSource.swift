@@ -10,6 +10,8 @@ package final class PostgresSource: ChangeSource {
     /// How far the windows of one tick have been read: below `firstID` there is nothing behind `start`.
     private var progress: (tick: WrittenTick, start: TransactionSnapshot, firstID: Int64)?
     private var hasSeenWitness = false
+    /// Whose log this is read as, once it was said.
+    private var pipeline: String?
 
     package init(_ url: String, limits: ReadLimits = ReadLimits()) throws {
         session = try reporting("the source cannot be reached") { try PostgresSession(url) }
@@ -42,7 +44,11 @@ package final class PostgresSource: ChangeSource {
         }
         return try reporting("the change log cannot be read") {
             // Also where there is nothing to apply: a target of the past may find an empty log.
-            if !hasSeenWitness { try TickWriting(session: session).requireWitness(of: cursor) }
+            if !hasSeenWitness {
+                try requireNotLost()
+                try TickWriting(session: session).requireWitness(of: cursor)
+                if let pipeline { try RemovedChanges(session: session).refuse(cursor, at: start, of: pipeline) }
+            }
             hasSeenWitness = true
             if case .transactions(let end) = end { return try windows(from: start, to: end, cursor, taken) }
             let (now, lastID) = try log.position()
@@ -51,14 +57,17 @@ package final class PostgresSource: ChangeSource {
             if let idle, idle.start == start, idle.lastID == lastID, idle.now == now { return [] }
             let lowest = try log.lowestID(notSeenBy: start, endedIn: now)
             guard let first = try log.firstID(in: lowest..<lastID, notSeenBy: start, seenBy: now) else {
+                // What was not found may have been given up.
+                try requireNotLost()
                 idle = (start, lastID, now)
                 return []
             }
-            let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
+            let tick = try writeTick(lastID: lastID, after: cursor, taking: taken)
             // Between the look and the tick a transaction may have ended that was open at `start`.
             let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
             progress = (tick, start, floor + 1)
-            return try cut(from: start, to: tick.snapshot, tick, above: floor, first: first)
+            let end = try tick.stop.map { try lastEnd(before: $0, from: start, above: floor) } ?? tick.snapshot
+            return try cut(from: start, to: end, tick, above: floor, first: first)
         }
     }
 
@@ -68,7 +77,8 @@ package final class PostgresSource: ChangeSource {
     ) throws -> [Window] {
         guard start != end else { return [] }
         let (_, lastID) = try log.position()
-        let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
+        let tick = try writeTick(lastID: lastID, after: cursor, taking: taken)
+        if let stop = tick.stop { throw stop.error }
         let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
         progress = (tick, start, floor + 1)
         let first = try log.firstID(in: floor..<max(floor, tick.highID), notSeenBy: start, seenBy: end)
@@ -79,19 +89,50 @@ package final class PostgresSource: ChangeSource {
         try reporting("the change log cannot be read") {
             let afterID = try advance(to: window)
             try log.read(window, above: afterID, captures: captures, limits, receive)
+            // Rows may have been missing from it if it was.
+            try requireNotLost()
         }
     }
 
     package func selection(of pipeline: String) throws -> TableSelection {
         try reporting("the pipeline's record cannot be read") {
-            try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
+            guard try LogLimitRecord.isInstalled(in: session) else { throw OlderLog.error() }
+            self.pipeline = pipeline
+            try requireNotLost()
+            return try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
         }
     }
 
-    package func confirm(_ cursor: Cursor, of pipeline: String) throws {
+    @discardableResult
+    package func confirm(_ cursor: Cursor, of pipeline: String) throws -> LogStanding {
         try reporting("the change log cannot be pruned") {
             try LogPruner(session: session).confirm(cursor, of: pipeline)
+            return try LogLimitRecord(session: session).standing()
         }
+    }
+
+    private func requireNotLost() throws {
+        guard let pipeline, let loss = try LogLimitRecord(session: session).loss(of: pipeline) else { return }
+        throw loss.error(pipeline)
+    }
+
+    /// The witness of a pipeline that was given up may be gone, which is not what there is to say then.
+    private func writeTick(lastID: Int64, after cursor: Cursor, taking taken: TakenTables) throws -> WrittenTick {
+        do {
+            let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
+            try requireNotLost()
+            return tick
+        } catch let failure as TidemarkError {
+            try requireNotLost()
+            throw failure
+        }
+    }
+
+    /// The last tick before capture was stopped: up to there the log is whole.
+    private func lastEnd(before stop: StoppedCapture, from start: TransactionSnapshot, above lowest: Int64) throws -> TransactionSnapshot {
+        let usable = try ticks(above: lowest).filter { $0.lastID != nil && !$0.cut.sees(stop.xid) && $0.cut != start && start.isContained(in: $0.cut) }
+        guard let last = usable.max(by: { ($0.lastID ?? 0) < ($1.lastID ?? 0) }) else { throw stop.error }
+        return last.cut
     }
 
     /// Where reading a window may begin. Of the windows of one tick, a later one may hold a lower id

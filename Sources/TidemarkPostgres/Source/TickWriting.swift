@@ -6,6 +6,15 @@ struct WrittenTick {
     let snapshot: TransactionSnapshot
     /// No transaction that the snapshot sees has an id above it.
     let highID: Int64
+    /// Set where capture of a table of the pipeline was stopped.
+    var stop: StoppedCapture?
+}
+
+/// Capture of a table that was stopped by a transaction: what does not see it is whole.
+struct StoppedCapture {
+    let xid: UInt64
+    /// What to say where there is nothing before it.
+    let error: TidemarkError
 }
 
 /// Writes the worker's tick: it takes the end of the windows, and is their witness.
@@ -22,8 +31,8 @@ struct TickWriting {
     func write(lastID: Int64, after cursor: Cursor, taking taken: TakenTables) throws -> WrittenTick {
         try session.run("begin")
         do {
-            let tick = try insert(lastID: lastID, after: cursor)
-            try UnseenChanges(session: session).refuse(taken)
+            var tick = try insert(lastID: lastID, after: cursor)
+            tick.stop = try UnseenChanges(session: session).refuse(taken)
             try session.run("commit")
             return tick
         } catch {
@@ -55,7 +64,7 @@ struct TickWriting {
     static func witnessGone(_ cursor: Cursor) -> TidemarkError {
         TidemarkError(
             "the source is not the one that the target follows",
-            why: "the tick \(cursor.witness), which this source committed before the last window was applied, is gone:"
+            why: "what this source committed before the last window was applied (tick \(cursor.witness)), or something after it, is gone:"
                 + " the source was rewound, restored from a backup, or promoted without it, or the target was restored",
             remedy: "Set the pipeline up again (tidemark teardown, then tidemark setup) and copy it anew: tidemark run --existing empty …",
             retry: .unlessMoved)

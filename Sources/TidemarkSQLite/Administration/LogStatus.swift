@@ -11,28 +11,25 @@ struct LogStatus {
             status.obstacle = "the source is not set up; type: tidemark setup …"
             return status
         }
+        let limits = LogLimitRecord(database: database)
+        guard try limits.isInstalled() else {
+            status.obstacle = "The source was set up by an older version. \(OlderLog.remedy)"
+            return status
+        }
         status.lastID = try log.last()?.id ?? 0
-        try measure(&status)
+        if let size = try LogSize(database) { (status.logRows, status.logBytes) = (size.rows, size.bytes) }
+        status.limit = try limits.read()
+        if let limit = status.limit { status.fullInSeconds = try limits.fullInSeconds(limit) }
+        status.retention = try PipelineRegistry(database: database).request(of: pipeline)?.retention ?? .none
+        (status.captureStop, status.loss) = (try limits.stop(), try limits.loss(of: pipeline))
         if let cursor {
             // Ids have no gaps behind a cursor: they are drawn under the write lock, and a rollback takes them back.
             status.pendingChanges = max(0, status.lastID - cursor.lastApplied)
             status.pendingSeconds = try age(after: cursor.lastApplied)
-            status.obstacle = try obstacle(pipeline, cursor, status.lastID, installID, settledThrough)
+            status.obstacle = try status.loss?.words(pipeline) ?? obstacle(pipeline, cursor, status.lastID, installID, settledThrough)
         }
         status.holdsBackPruning = try slowest(besides: pipeline)?.words
         return status
-    }
-
-    private func measure(_ status: inout SourceStatus) throws(SQLiteFailure) {
-        guard let first = try database.rows("SELECT min(id) FROM main.data_changes").first?.first?.integer else { return }
-        status.logRows = status.lastID - first + 1
-        // By the latest rows: counting pages would read the whole log.
-        let sample = try database.rows(
-            """
-            SELECT cast(avg(64 + coalesce(length(key), 0) + coalesce(length(image), 0)) AS INTEGER)
-            FROM (SELECT key, image FROM main.data_changes ORDER BY id DESC LIMIT 200)
-            """)
-        status.logBytes = status.logRows * (sample.first?.first?.integer ?? 0)
     }
 
     private func age(after id: Int64) throws(SQLiteFailure) -> Double? {
@@ -63,7 +60,7 @@ struct LogStatus {
         let rows = try database.rows(
             """
             SELECT name, coalesce(confirmed_id, 0), confirmed_at, (julianday('now') - julianday(confirmed_at)) * 86400.0
-            FROM main.tidemark_pipeline WHERE name <> ? AND coalesce(confirmed_id, 0) < (SELECT max(id) FROM main.data_changes)
+            FROM main.tidemark_pipeline WHERE name <> ? AND lost_at IS NULL AND coalesce(confirmed_id, 0) < (SELECT max(id) FROM main.data_changes)
             ORDER BY 2, name LIMIT 1
             """, [.text(Array(pipeline.utf8))])
         guard let row = rows.first, let name = row[0].string else { return nil }

@@ -30,9 +30,11 @@ struct PipelineRegistry {
     }
 
     func request(of pipeline: String) throws(SQLiteFailure) -> CaptureRequest? {
+        // Setup reads an older version's log before it renews it.
+        let retention = try LogLimitRecord(database: database).isInstalled() ? "retain_seconds, retain_bytes" : "NULL, NULL"
         let rows = try database.rows(
             """
-            SELECT included, excluded, kind, requires_key, captures_replica_role FROM main.tidemark_pipeline
+            SELECT included, excluded, kind, requires_key, captures_replica_role, \(retention) FROM main.tidemark_pipeline
             WHERE name = ? AND included IS NOT NULL
             """, [.string(pipeline)])
         guard let row = rows.first else { return nil }
@@ -42,7 +44,7 @@ struct PipelineRegistry {
         return CaptureRequest(
             pipeline: pipeline, selection: TableSelection(include: patterns(row[0]), exclude: patterns(row[1])),
             kind: row[2].string.flatMap(CaptureKind.init) ?? .auto, requiresKey: row[3] == .integer(1),
-            capturesReplicaRole: row[4] == .integer(1))
+            capturesReplicaRole: row[4] == .integer(1), retention: Retention(seconds: row[5].integer, bytes: row[6].integer))
     }
 
     /// A new pipeline has confirmed nothing, so that nothing is pruned before its first word.
@@ -50,20 +52,34 @@ struct PipelineRegistry {
         func lines(_ patterns: [TablePattern]) -> SQLiteValue { .string(patterns.map(\.text).joined(separator: "\n")) }
         let values: [SQLiteValue] = [
             lines(request.selection.include), lines(request.selection.exclude), .string(request.kind.rawValue),
-            .integer(request.requiresKey ? 1 : 0), .integer(request.capturesReplicaRole ? 1 : 0), .string(request.pipeline),
+            .integer(request.requiresKey ? 1 : 0), .integer(request.capturesReplicaRole ? 1 : 0),
+            request.retention.seconds.map { .integer($0) } ?? .null, request.retention.bytes.map { .integer($0) } ?? .null,
+            .string(request.pipeline),
         ]
         _ = try database.rows(
             """
-            UPDATE main.tidemark_pipeline SET included = ?, excluded = ?, kind = ?, requires_key = ?, captures_replica_role = ?
+            UPDATE main.tidemark_pipeline SET included = ?, excluded = ?, kind = ?, requires_key = ?, captures_replica_role = ?,
+                retain_seconds = ?, retain_bytes = ?
             WHERE name = ?
             """, values)
         if database.changes == 0 {
             _ = try database.rows(
                 """
-                INSERT INTO main.tidemark_pipeline (included, excluded, kind, requires_key, captures_replica_role, name, confirmed_id)
-                VALUES (?, ?, ?, ?, ?, ?, 0)
+                INSERT INTO main.tidemark_pipeline
+                    (included, excluded, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes, name, confirmed_id)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
                 """, values)
         }
         _ = try database.rows("DELETE FROM main.tidemark_pipeline WHERE name IS NULL")
+    }
+
+    /// What `record` does about retention, as `--plan` shows it; none where it stays as it is.
+    func retentionStatements(_ request: CaptureRequest, after known: CaptureRequest?) -> [String] {
+        guard request.retention != known?.retention ?? .none else { return [] }
+        func literal(_ number: Int64?) -> String { number.map(String.init) ?? "NULL" }
+        return [
+            "UPDATE tidemark_pipeline SET retain_seconds = \(literal(request.retention.seconds)),"
+                + " retain_bytes = \(literal(request.retention.bytes)) WHERE name = \(SQLiteIdentifier.literal(request.pipeline))"
+        ]
     }
 }

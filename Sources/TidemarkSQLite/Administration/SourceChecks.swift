@@ -29,7 +29,11 @@ struct SourceChecks {
     private func log() throws -> [Finding] {
         let log = ChangeLog(database: database)
         guard try log.installID() != nil else { return [] }
-        return [try LogStatus(database: database, log: log).slowest(besides: request.pipeline)?.finding].compactMap(\.self)
+        guard try LogLimitRecord(database: database).isInstalled() else {
+            return [Finding(.problem, "the source was set up by an older version", remedy: OlderLog.remedy)]
+        }
+        let silent = try LogStatus(database: database, log: log).slowest(besides: request.pipeline)?.finding
+        return [silent].compactMap(\.self) + (try LogLimitRecord(database: database).standing().findings)
     }
 
     private func findings(_ table: SQLiteTable) throws -> [Finding] {
@@ -96,7 +100,7 @@ struct SourceChecks {
     /// What is captured now, and what is not any more or not yet.
     private func capture() throws -> [Finding] {
         let log = ChangeLog(database: database)
-        guard try log.isInstalled(), try PipelineRegistry(database: database).request(of: request.pipeline) != nil else {
+        guard try log.isInstalled(), try LogLimitRecord(database: database).isInstalled(), try PipelineRegistry(database: database).request(of: request.pipeline) != nil else {
             return []
         }
         var found: [Finding] = []

@@ -55,15 +55,15 @@ struct CaptureFingerprint {
     /// The captured tables whose rows may have changed without a trace in the log, and why: they differ from what
     /// setup recorded, or setup found them so and captures them anew since.
     /// - Returns: with the generation of capture that has, or will have, the gap in front of it.
-    func unseenChanges() throws(SQLiteFailure) -> [(table: TableName, why: String, capture: Int32)] {
-        var found: [(table: TableName, why: String, capture: Int32)] = []
+    func unseenChanges() throws(SQLiteFailure) -> [(table: TableName, why: String, capture: Int32, isStop: Bool)] {
+        var found: [(table: TableName, why: String, capture: Int32, isStop: Bool)] = []
         for current in try CaptureRegistry(database).current() {
             let table = TableName(schema: nil, name: current.table)
             if let why = try difference(of: current.capture, of: current.table) {
                 // What setup has not seen yet is held whatever was copied: the copy's rows may be passed over too.
-                found.append((table, why, .max))
+                found.append((table, why, .max, try stopReason(of: current.capture) == why))
             } else if let gap = current.gap {
-                found.append((table, gap, Int32(truncatingIfNeeded: current.capture)))
+                found.append((table, gap, Int32(truncatingIfNeeded: current.capture), false))
             }
         }
         return found
@@ -75,6 +75,7 @@ struct CaptureFingerprint {
             "SELECT schema_text, trigger_text FROM main.tidemark_capture WHERE capture = ?", [.integer(capture)])
         guard let schema = try schemaText(of: table) else { return "the table was dropped or renamed since it was set up" }
         let triggers = try triggerText(of: capture)
+        if triggers.isEmpty, schema == recorded.first?[0].string, let why = try stopReason(of: capture) { return why }
         if triggers.isEmpty {
             return "its capture triggers are gone, as after a table is rebuilt (SQLite's way to alter one) or replaced by a renamed one"
         }
@@ -82,6 +83,17 @@ struct CaptureFingerprint {
             return "its columns, unique indexes or BEFORE triggers are no longer those that capture was made for"
         }
         return triggers == recorded.first?[1].string ? nil : "its capture triggers were altered"
+    }
+
+    /// What there is to say of a generation whose triggers were dropped as the log had reached its cap.
+    private func stopReason(of capture: Int64) throws(SQLiteFailure) -> String? {
+        guard try LogLimitRecord(database: database).isInstalled() else { return nil }
+        return try database.rows(
+            "SELECT stopped_at, stopped_why FROM main.tidemark_capture WHERE capture = ? AND stopped_at IS NOT NULL", [.integer(capture)]
+        ).first.map { row in
+            "capture was stopped at \(row[0].string ?? "?"), as \(row[1].string ?? "?"); make room or raise max-log-size, then type:"
+                + " tidemark setup, then tidemark verify --repair"
+        }
     }
 
     static func error(_ table: TableName, why: String) -> TidemarkError {

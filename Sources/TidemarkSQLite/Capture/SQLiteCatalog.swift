@@ -7,7 +7,7 @@ package struct SQLiteCatalog {
     /// The names of tidemark's own tables, in a source and in a target.
     package static let ownTables = [
         "data_changes", "tidemark_capture", "tidemark_column", "tidemark_replaced", "tidemark_tick",
-        "tidemark_pipeline", "tidemark_installation",
+        "tidemark_pipeline", "tidemark_log_limit", "tidemark_installation",
     ] + targetTables
 
     /// What a target keeps.

@@ -32,6 +32,9 @@ struct Confirmation {
         guard try write.attempt({ () throws(SQLiteFailure) in try record(cursor, of: pipeline) }) != nil else { return false }
         let log = try PrunedLog(database, stepRows: limits.pruneStepRows)
         guard try removal.run(until: deadline, log.step), try dropNotes(until: deadline) else { return false }
+        // What is still there is there for a reason.
+        let enforcement = LogLimitEnforcement(database: database)
+        guard try write.attempt({ () throws(SQLiteFailure) in try enforcement.run() }) != nil else { return false }
         last = (now, cursor)
         return true
     }
@@ -51,12 +54,13 @@ struct Confirmation {
         let values: [SQLiteValue] = [.integer(cursor.lastApplied), .string(cursor.witness), .string(pipeline)]
         let now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
         _ = try database.rows(
-            "UPDATE main.tidemark_pipeline SET confirmed_id = ?, token = ?, confirmed_at = \(now) WHERE name = ?", values)
-        if database.changes == 0 {
+            "UPDATE main.tidemark_pipeline SET confirmed_id = ?, token = ?, confirmed_at = \(now) WHERE name = ? AND lost_at IS NULL", values)
+        if database.changes == 0, try LogLimitRecord(database: database).loss(of: pipeline) == nil {
             _ = try database.rows(
                 "INSERT INTO main.tidemark_pipeline (confirmed_id, token, name, confirmed_at) VALUES (?, ?, ?, \(now))", values)
         }
-        try database.execute("DELETE FROM main.tidemark_tick WHERE last_id < \(PrunedLog.lowestConfirmed)")
+        let retained = try RetainedLog(database: database).firstID() ?? .max
+        try database.execute("DELETE FROM main.tidemark_tick WHERE last_id < min(\(PrunedLog.lowestConfirmed), \(retained))")
     }
 
     /// A note serves the statement that wrote it, and whoever holds the write lock knows that none is running: all

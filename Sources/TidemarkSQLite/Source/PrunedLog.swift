@@ -2,14 +2,17 @@
 struct PrunedLog {
     private let database: SQLiteDatabase
     private let stepRows: Int64
+    /// Rows from this one on are kept on purpose.
+    let retainedID: Int64
     private let bounds: SQLiteStatement
     private let deletion: SQLiteStatement
 
-    static let lowestConfirmed = "(SELECT min(coalesce(confirmed_id, 0)) FROM main.tidemark_pipeline)"
+    static let lowestConfirmed = "(SELECT min(coalesce(confirmed_id, 0)) FROM main.tidemark_pipeline WHERE lost_at IS NULL)"
 
     init(_ database: SQLiteDatabase, stepRows: Int64) throws(SQLiteFailure) {
         self.database = database
         self.stepRows = stepRows
+        retainedID = try RetainedLog(database: database).firstID() ?? .max
         // Never the last row of the log, or its ids would return, and never one that some cursor names as its witness:
         // what every pipeline has confirmed lies below all of these.
         bounds = try database.prepare(
@@ -25,7 +28,7 @@ struct PrunedLog {
     func step() throws(SQLiteFailure) -> Bool {
         defer { bounds.reset() }
         guard try bounds.step(), !bounds.isNull(1) else { return false }
-        let (first, end) = (bounds.int64(0), bounds.int64(1))
+        let (first, end) = (bounds.int64(0), min(bounds.int64(1), retainedID))
         guard first < end else { return false }
         deletion.bind(first, at: 1)
         deletion.bind(min(first + stepRows, end), at: 2)
