@@ -72,8 +72,9 @@ final class SimulatedSource: ChangeSource {
         if !page.changes.isEmpty { try receive(page) }
     }
 
-    func confirm(_ cursor: Cursor, of pipeline: String) throws {
+    func confirm(_ cursor: Cursor, of pipeline: String) throws -> LogStanding {
         try world.inner.withLock { try $0.mayFail("confirming") }
+        return LogStanding()
     }
 }
 
