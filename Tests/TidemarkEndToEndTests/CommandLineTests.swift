@@ -46,6 +46,9 @@ struct CommandLineTests {
             (["run", "--source", "mysql://h/d", "--target", "sqlite:/a"], "address of the source"),
             (["run", "--source", "sqlite:/a", "--target", "sqlite:/a"], "same database"),
             (["setup", "--source", "sqlite:/a", "--target", "sqlite:/b", "--capture", "magic"], "magic"),
+            (["setup", "--source", "sqlite:/a", "--target", "sqlite:/b", "--retain", "soon"], "--retain"),
+            (["setup", "--source", "sqlite:/a", "--target", "sqlite:/b", "--max-log-size", "lots"], "--max-log-size"),
+            (["setup", "--source", "sqlite:/a", "--target", "sqlite:/b", "--at-max-log-size", "explode"], "'warn', 'drop' or 'stop'"),
             (["fly"], "fly"), (["run", "--config", "/nonexistent.yaml"], "/nonexistent.yaml"),
         ])
     func usage(arguments: [String], expected: String) {
@@ -62,6 +65,9 @@ struct CommandLineTests {
             ("pipelines:\n  main:\n    source: [1\n", "is no YAML"),
             ("tables: []\n", "“tables” is not known"),
             ("pipelines:\n  main:\n    require-key: maybe\n", "has to be true or false"),
+            ("pipelines:\n  main:\n    source: sqlite:/a\n    retain: soon\n", ":4: retain: has to be a time (90m, 24h, 7d), a size"),
+            ("pipelines:\n  main:\n    max-log-size: lots\n", ":3: max-log-size: has to be a size"),
+            ("pipelines:\n  main:\n    at-max-log-size: explode\n", ":3: at-max-log-size: has to be warn, drop or stop"),
         ] {
             try text.write(toFile: file, atomically: true, encoding: .utf8)
             let result = Self.tidemark("status", "--config", file)
@@ -82,6 +88,24 @@ struct CommandLineTests {
         let byFlag = Self.tidemark(
             "status", "--config", file, "--source", "sqlite:\(source)", environment: ["TIDEMARK_SOURCE": "sqlite:/wrong"])
         #expect(byFlag.status == 0 && byFlag.output.contains("pipeline shop: current"), "\(byFlag.output)")
+    }
+
+    @Test("retention and the cap come from flags, the environment and the file, and a policy needs a cap")
+    func logOptions() throws {
+        let (source, target) = try Self.files()
+        let both = ["--source", "sqlite:\(source)", "--target", "sqlite:\(target)"]
+        let file = target + ".yaml"
+        try "pipelines:\n  main:\n    source: sqlite:\(source)\n    target: sqlite:\(target)\n    retain: 7d\n    max-log-size: 1GB\n    at-max-log-size: drop\n"
+            .write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(Shell.run(Replica.binary, ["setup", "--at-max-log-size", "stop"] + both).output.contains("there is no cap to have a policy for"))
+        #expect(Self.tidemark("setup", "--config", file).status == 0)
+        #expect(Self.tidemark("status", "--config", file).output.contains("of 1.0 GB (at it: drop), about 0 changes, kept for 7 d on purpose"))
+        let environment = ["TIDEMARK_RETAIN": "24h", "TIDEMARK_MAX_LOG_SIZE": "2GB", "TIDEMARK_AT_MAX_LOG_SIZE": "stop"]
+        #expect(Self.tidemark("setup", "--config", file, "--retain", "10MB", environment: environment).status == 0)
+        let status = Self.tidemark("status", "--config", file).output
+        #expect(status.contains("of 2.0 GB (at it: stop), about 0 changes, the last 10.0 MB kept on purpose"), "\(status)")
+        let wrong = Shell.run(Replica.binary, ["setup"] + both, environment: ["TIDEMARK_RETAIN": "soon"])
+        #expect(wrong.status == 64 && wrong.output.contains("TIDEMARK_RETAIN is “soon”"), "\(wrong.output)")
     }
 
     @Test("status says well, behind and why, for people and as JSON")

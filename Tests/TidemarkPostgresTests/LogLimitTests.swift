@@ -104,6 +104,25 @@ struct LogLimitTests {
         #expect(error?.what.contains("without a trace") == true && error?.why.contains("capture was stopped") == true)
     }
 
+    @Test("stop: what was applied before leaves the log, and setup needs no larger cap")
+    func drainMakesRoom() throws {
+        var scene = try LimitScene(policy: .stop, pipelines: ["main"])
+        for segment in 0...1 {
+            try scene.session.query("select setval('tidemark.data_changes_id_seq', $1)", [.text(String(segment << 18 + 1))])
+            try scene.session.run("insert into public.t (v) select 'x' from generate_series(1, 5000)")
+        }
+        #expect(try scene.standing().stop == nil)
+        // The next tick.
+        try scene.session.query("select setval('tidemark.data_changes_id_seq', $1)", [.text(String(2 << 18 - 10))])
+        try scene.session.run("insert into public.t (v) select 'x' from generate_series(1, 100)")
+        #expect(try scene.standing().stop != nil)
+        #expect(throws: TidemarkError.self) { try scene.setup("main") }
+        #expect(try scene.follow("main") == 10_000)
+        #expect(try scene.standing().bytes < LimitScene.maxBytes)
+        try scene.setup("main")
+        #expect(try scene.standing().stop == nil)
+    }
+
     @Test("stop: setup begins again with a gap when there is room, and not before")
     func setupAgain() throws {
         let scene = try LimitScene(policy: .stop, pipelines: ["main"])

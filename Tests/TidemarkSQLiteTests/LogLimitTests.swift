@@ -127,7 +127,7 @@ import TidemarkCore
         try Self.setUp(replica, LogLimitRequest(maxBytes: 10 << 10, policy: .stop))
         try Self.addDead(replica)
         try replica.source.execute("BEGIN")
-        try LogLimitEnforcement(database: replica.source).run()
+        try LogLimitEnforcement(database: replica.source, pipeline: "main").run()
         try replica.source.execute("COMMIT")
         #expect(try Self.standing(replica).stop != nil)
         try replica.replicate()

@@ -116,21 +116,21 @@ as $$
 $$;
 
 -- The pipeline for which most of the log is kept, if that is more than so many bytes. One that has never confirmed
--- needs all of it, and may only have begun: it comes last.
-create or replace function tidemark.slowest_pipeline(above bigint) returns text
+-- needs all of it, and may only have begun: it comes last. Not the one that is said to be alive.
+create or replace function tidemark.slowest_pipeline(above bigint, alive text) returns text
 language sql volatile set search_path = pg_catalog, pg_temp
 as $$
     select p.name
     from tidemark.pipeline p, lateral (
         select sum(s.bytes) as needed from tidemark.log_sample() s
         where p.snapshot is null or not pg_visible_in_snapshot(s.xid, p.snapshot)) s
-    where p.lost_at is null and s.needed > above
+    where p.lost_at is null and p.name is distinct from alive and s.needed > above
     order by p.snapshot is null, s.needed desc, p.last_id, p.confirmed_at, p.name limit 1
 $$;
 
 -- Does what the policy says where the log has reached its cap. Capture calls it with every tick, and the worker when it
--- has removed what it could. Nobody's statement fails by it, or waits: what it cannot have at once it leaves to the next call.
-create or replace function tidemark.enforce_log_limit() returns void
+-- has removed what it could, for a pipeline that is alive then, however far behind. Nobody's statement fails by it, or waits: what it cannot have at once it leaves to the next call.
+create or replace function tidemark.enforce_log_limit(alive text default null) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     cap tidemark.log_limit;
@@ -148,7 +148,7 @@ begin
         end loop;
         bytes := tidemark.log_bytes();
         -- Of a pipeline that is only as far behind as any is, nothing would be gained.
-        if bytes >= cap.max_bytes and cap.policy = 'drop' then slowest := tidemark.slowest_pipeline(cap.max_bytes / 2); end if;
+        if bytes >= cap.max_bytes and cap.policy = 'drop' then slowest := tidemark.slowest_pipeline(cap.max_bytes / 2, alive); end if;
         raise exception using errcode = 'TM000';
     exception when sqlstate 'TM000' then null;
     end;

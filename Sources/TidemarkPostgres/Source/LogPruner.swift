@@ -38,6 +38,6 @@ struct LogPruner {
             """)
         for segment in 0..<Self.segments { try session.query("select tidemark.empty_segment(\(segment))") }
         try session.query("select tidemark.leave_shared_segment()")
-        try session.query("select tidemark.enforce_log_limit()")
+        try session.query("select tidemark.enforce_log_limit($1)", [.text(pipeline)])
     }
 }

@@ -33,7 +33,7 @@ struct Confirmation {
         let log = try PrunedLog(database, stepRows: limits.pruneStepRows)
         guard try removal.run(until: deadline, log.step), try dropNotes(until: deadline) else { return false }
         // What is still there is there for a reason.
-        let enforcement = LogLimitEnforcement(database: database)
+        let enforcement = LogLimitEnforcement(database: database, pipeline: pipeline)
         guard try write.attempt({ () throws(SQLiteFailure) in try enforcement.run() }) != nil else { return false }
         last = (now, cursor)
         return true
