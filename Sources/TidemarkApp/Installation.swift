@@ -21,7 +21,8 @@ package struct Installation {
             let identity = try source.identity()
             guard try identity == nil || target.identityAsSource() != identity else { throw sameDatabase() }
             if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, identity) }
-            if try source.loss(of: definition.name) != nil {
+            let loss = try source.loss(of: definition.name)
+            if loss != nil {
                 // Its place is in what the log no longer holds, and so are its tables' copies.
                 try target.remove(definition.name)
                 try target.install()
@@ -29,7 +30,10 @@ package struct Installation {
             if try target.cursor(of: definition.name) == nil {
                 try target.place(try source.startCursor(of: definition.name), of: definition.name)
             }
-            if let cursor = try target.cursor(of: definition.name)?.cursor { try source.makeRoom(behind: cursor, of: definition.name) }
+            let isStopped = try source.status(of: definition.name, at: nil, settledThrough: [:]).captureStop != nil
+            if loss != nil || isStopped, let stored = try target.cursor(of: definition.name) {
+                try source.makeRoom(behind: stored.cursor, of: definition.name)
+            }
             // Written down first: a table made and not expected would never get its rows and indexes.
             try target.expect(
                 creations.map { TableCopy($0.table, .refuse, statementsAfter: $0.statementsAfter, statementsLast: $0.statementsLast) },

@@ -57,10 +57,9 @@ package final class SQLiteSourceAdministration: SourceAdministration {
             return try WriteLock(database: database).hold {
                 let last = try log.last()
                 // What it was given up with counts no more.
-                _ = try database.rows("UPDATE main.tidemark_pipeline SET lost_at = NULL, lost_why = NULL, confirmed_id = ? WHERE name = ? AND lost_at IS NOT NULL",
-                    [.integer(last?.id ?? 0), .string(pipeline)])
+                _ = try database.rows("UPDATE main.tidemark_pipeline SET lost_at = NULL, lost_why = NULL WHERE name = ?", [.string(pipeline)])
                 // Until the pipeline is recorded, this keeps the row that its cursor names.
-                try database.execute("INSERT INTO main.tidemark_pipeline (confirmed_id) VALUES (0)")
+                if database.changes == 0 { try database.execute("INSERT INTO main.tidemark_pipeline (confirmed_id) VALUES (0)") }
                 return Cursor(
                     source: installID, snapshot: .change(last?.id ?? 0), witness: last?.token ?? installID,
                     lastID: last?.id ?? 0, epoch: 0)
@@ -106,7 +105,7 @@ package final class SQLiteSourceAdministration: SourceAdministration {
 
     package func makeRoom(behind cursor: Cursor, of pipeline: String) throws {
         try saying("the log was not pruned", pipeline: pipeline, path: path) {
-            guard try LogLimitRecord(database: database).stop() != nil, let installID = try log.installID(),
+            guard let installID = try log.installID(),
                 try log.obstacle(to: cursor, lastID: try log.last()?.id ?? 0, installID: installID) == nil
             else { return }
             var confirmation = Confirmation(database, limits: SQLiteSourceLimits())

@@ -22,8 +22,8 @@ package protocol SourceAdministration: AnyObject {
     /// When and why the pipeline was given up as the log reached its cap; nil where it was not.
     func loss(of pipeline: String) throws -> PipelineLoss?
 
-    /// Where capture is stopped: removes what the pipeline, whose target is at `cursor`, was the last to need, so that
-    /// capture may begin again.
+    /// Removes what the pipeline, whose target is at `cursor`, was the last to need, so that capture may begin again.
+    /// A cursor that the source refuses makes none.
     func makeRoom(behind cursor: Cursor, of pipeline: String) throws
 
     /// Captures what the request selects, renews capture that no longer fits its table, and records

@@ -123,9 +123,13 @@ package final class PostgresSourceAdministration: SourceAdministration {
 
     package func makeRoom(behind cursor: Cursor, of pipeline: String) throws {
         try reporting("the change log cannot be emptied") {
-            guard try session.query("select tidemark.is_capture_stopped()")[0, 0] == "t" else { return }
-            try TickWriting(session: session).requireWitness(of: cursor)
-            try LogPruner(session: session).confirm(cursor, of: pipeline)
+            do {
+                try TickWriting(session: session).requireWitness(of: cursor)
+                try LogPruner(session: session).confirm(cursor, of: pipeline)
+            } catch let failure as TidemarkError where failure.retry == .unlessMoved {
+                // The worker says so.
+                return
+            }
         }
     }
 
