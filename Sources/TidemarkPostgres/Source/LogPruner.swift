@@ -13,10 +13,16 @@ struct LogPruner {
     /// the source still has what the target saw. A target restored from a backup names an older one,
     /// which is gone then, and so it is refused. What was given up as the log reached its cap stays so.
     func confirm(_ cursor: Cursor, of pipeline: String) throws {
-        // A target of the past confirms nothing.
-        if case .transactions(let place) = cursor.snapshot {
-            try RemovedChanges(session: session).refuse(cursor, at: place, of: pipeline)
-        }
+        try record(cursor, of: pipeline)
+        try prune()
+        try session.query("select tidemark.enforce_log_limit($1)", [.text(pipeline)])
+    }
+
+    private func record(_ cursor: Cursor, of pipeline: String) throws {
+        // A target of the past confirms nothing, nor who works beside a worker that was faster.
+        guard case .transactions(let place) = cursor.snapshot,
+            try !RemovedChanges(session: session).mayBeLacked(at: place, by: pipeline)
+        else { return }
         try session.query(
             """
             insert into tidemark.pipeline (name, snapshot, witness, last_id, confirmed_at)
@@ -26,6 +32,9 @@ struct LogPruner {
             where pipeline.lost_at is null
             """,
             [.text(pipeline), .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.lastID))])
+    }
+
+    private func prune() throws {
         // Not while a pipeline was set up and has never confirmed: it needs everything, and setup records it before
         // it takes its first tick. Ticks first: a cursor of the past has to be refused before a row that it needs is gone.
         try session.query("select tidemark.retain()")
@@ -38,6 +47,5 @@ struct LogPruner {
             """)
         for segment in 0..<Self.segments { try session.query("select tidemark.empty_segment(\(segment))") }
         try session.query("select tidemark.leave_shared_segment()")
-        try session.query("select tidemark.enforce_log_limit($1)", [.text(pipeline)])
     }
 }
