@@ -145,7 +145,11 @@ declare
     standing text; candidates text; logged text; part text;
     found_trigger record;
     -- A trigger that somebody put on a table of his own must not write here.
-    foreign_trigger text := format(E'    if TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid and pg_catalog.pg_partition_root(TG_RELID) is distinct from %1$s::pg_catalog.oid::pg_catalog.regclass then return null; end if;\n', relation::oid);
+    about_table text := format(
+        E'    if TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid and pg_catalog.pg_partition_root(TG_RELID) is distinct from %1$s::pg_catalog.oid::pg_catalog.regclass then return null; end if;\n'
+        || E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n        if tidemark.is_stopped(%2$s) then return null; end if;\n'
+        || E'        perform tidemark.log_mark(%2$s, ''T'', case when TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::pg_catalog.text end);\n'
+        || E'        return null;\n    end if;\n', relation::oid, capture);
 begin
     select * into class from pg_catalog.pg_class c where c.oid = relation;
     if not found or class.relkind not in ('r', 'p') then
@@ -286,31 +290,27 @@ begin
                 key.text, image, standing, case event when 'INSERT' then 'I' else 'U' end);
         end if;
     end loop;
-    branch := branch || E'    end if;\n';
+    if not is_by_row then branch := branch || E'    end if;\n'; end if;
     if is_quick then handed_on := handed_on || E'    end if;\n'; end if;
 
     body := E'#variable_conflict use_column\n<<tidemark_state>>\n'
-        || case when is_by_row then E'declare seqscan pg_catalog.text;\nbegin\n'
-           else E'declare touched pg_catalog.int8; last pg_catalog.int8; fresh boolean; stamp pg_catalog.timestamptz; as_attached boolean; same_key boolean;\n    under_way pg_catalog.text; session_settings pg_catalog.text[];\nbegin\n' end
+        || case when is_by_row then E'declare drawn pg_catalog.int8; seqscan pg_catalog.text;\nbegin\n'
+           else E'declare drawn pg_catalog.int8; touched pg_catalog.int8; last pg_catalog.int8; fresh boolean; stamp pg_catalog.timestamptz; as_attached boolean; same_key boolean;\n    under_way pg_catalog.text; session_settings pg_catalog.text[];\nbegin\n' end
         -- Loop guard. Triggers that fire always would log what tidemark itself applies here. An ordinary role may not
         -- set the replica role, so that an application cannot switch capture off by the first setting alone.
         || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) operator(pg_catalog.=) ''1'' and pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then return null; end if;\n' else '' end
-        || case when is_by_row then '' else foreign_trigger end
-        || format(
-            E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n%4$s        if tidemark.is_stopped(%2$s) then return null; end if;\n        %3$s\n        values (pg_catalog.pg_current_xact_id(), %2$s, ''T'', null,\n'
-            || E'            case when TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::pg_catalog.text end, pg_catalog.clock_timestamp());\n        return null;\n    end if;\n',
-            relation::oid, capture, insert_head, case when is_by_row then foreign_trigger else '' end)
-        || case when is_by_row then tidemark.row_capture(relation, capture, foreign_trigger) else
+        || case when is_by_row then tidemark.row_capture(relation, capture, about_table) else about_table ||
         case when is_quick and key_index is not null then format(E'    under_way := pg_catalog.current_setting(%L, true);\n', counter) else '' end
-        || handed_on
+        || E'    drawn := pg_catalog.nextval(''tidemark.data_changes_id_seq'');\n'
+        || case when is_quick then '    ' || tidemark.by_segment(handed_on) || E'\n' else '' end
         -- From here on by the table itself. The settings are put back: they would last until the transaction ends.
         || case when is_quick then
             format(E'    if touched is null then\n    session_settings := array[%s];\n    perform %s;\n',
                 (select string_agg(format('pg_catalog.current_setting(%L)', n), ', ') from unnest(array['search_path', 'enable_seqscan', 'work_mem', 'jit']) n),
                 'pg_catalog.set_config(''search_path'', ''pg_catalog, pg_temp'', true)' || case when key_index is null then '' else ', pg_catalog.set_config(''enable_seqscan'', ''off'', true)' end)
            else '' end
-        || format(E'    if tidemark.is_stopped(%3$s) then\n        touched := 0;\n    elsif %1$s then\n        %2$s\n        values (pg_catalog.pg_current_xact_id(), %3$s, ''X'', null, null, pg_catalog.clock_timestamp());\n', guard, insert_head, capture)
-        || E'    else\n    fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%'';\n' || branch || E'    end if;\n'
+        || format(E'    if tidemark.is_stopped(%2$s) then\n        touched := 0;\n    elsif %1$s then\n        perform tidemark.log_mark(%2$s, ''X'');\n', guard, capture)
+        || E'    else\n    fresh := pg_catalog.current_setting(''transaction_isolation'') like ''read%'';\n    ' || tidemark.by_segment(branch) || E'\n    end if;\n'
         || case when is_quick then
             format(E'    perform %s;\n    end if;\n',
                 (select string_agg(format('pg_catalog.set_config(%L, session_settings[%s], true)', n, i), ', ' order by i desc)
@@ -322,7 +322,7 @@ begin
                 || E'        if touched operator(pg_catalog.>) 0 and last operator(pg_catalog.%%) 2 operator(pg_catalog.=) 0 then last := last operator(pg_catalog.+) 1; end if;\n'
                 || E'        under_way := pg_catalog.set_config(%1$L, case when last operator(pg_catalog.<) 2 then '''' else last::pg_catalog.text end, true);\n    end if;\n', counter) else '' end
         || E'    if touched operator(pg_catalog.>) 0 then\n        last := pg_catalog.currval(''tidemark.data_changes_id_seq'');\n'
-        || E'        if last operator(pg_catalog.%) 16384 operator(pg_catalog.<) touched then\n'
+        || E'        if last operator(pg_catalog.%) 16384 operator(pg_catalog.<=) touched then\n'
         || E'            perform tidemark.write_tick(last);\n'
         || E'        end if;\n    end if;\n' end
         || E'    return null;\nend ';

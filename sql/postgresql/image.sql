@@ -101,21 +101,23 @@ drop function if exists tidemark.image_fits(regclass), tidemark.row_json(regclas
 
 -- The condition under which the JSON of a row, alias t, or NEW or OLD, can be one value; null where it always can. What it
 -- adds up is an upper bound: text may grow sixfold (control characters), bytea twofold in hex and is held twice. Beyond it
--- the row cannot be logged as one value, and the application's statement must not fail. A trigger's row of many
--- such values is small at one glance: compression leaves 1/255 of a value at least.
+-- the row cannot be logged as one value, and the application's statement must not fail. Where no value has more than its
+-- share, there is nothing to add up.
 create or replace function tidemark.image_fits(relation regclass, source text default 't') returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    select case when source <> 't' and count(*) > 3 then format('pg_catalog.pg_column_size(%s.*) operator(pg_catalog.<) %s or ', source, tidemark.image_max_bytes() / 1600) else '' end
-           || string_agg(format('coalesce(%s operator(pg_catalog.*) pg_catalog.%s(%s)::pg_catalog.int8, 0)', s.growth, s.measure, tidemark.field(source, a.attname)),
-                      ' operator(pg_catalog.+) ' order by a.attnum)
-           || format(' operator(pg_catalog.<=) %s', tidemark.image_max_bytes())
-    from pg_catalog.pg_attribute a, lateral (select
-        case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then 6 else 4 end,
-        case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)
-             then 'octet_length' else 'pg_column_size' end) s(growth, measure)
-    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
-      and a.attlen = -1 and a.atttypid <> 'numeric'::regtype
+    select format('((%s) is not false or %s operator(pg_catalog.<=) %s)',
+        string_agg(format('%s operator(pg_catalog.<) %s', s.bytes, tidemark.image_max_bytes() / s.growth / s.columns), ' and ' order by s.attnum),
+        string_agg(format('coalesce(%s operator(pg_catalog.*) %s::pg_catalog.int8, 0)', s.growth, s.bytes), ' operator(pg_catalog.+) ' order by s.attnum),
+        tidemark.image_max_bytes())
+    from (select a.attnum, case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) then 6 else 4 end as growth,
+                 format(case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)
+                             then 'pg_catalog.octet_length(%s)' else 'pg_catalog.pg_column_size(%s)' end, tidemark.field(source, a.attname)) as bytes,
+                 count(*) over () as columns
+          from pg_catalog.pg_attribute a
+          where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
+            and a.attlen = -1 and a.atttypid <> 'numeric'::regtype) s
+    having count(*) > 0
 $$;
 
 -- The JSON of a row that fits. The columns of a partition, which a trigger is handed, may have another order.

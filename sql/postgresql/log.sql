@@ -4,7 +4,9 @@
 create sequence if not exists tidemark.data_changes_id_seq as bigint cache 1 no cycle;
 
 -- A ring of four segments of 262,144 ids, which the ids go round: what every pipeline has made durable goes by
--- TRUNCATE of a segment that nobody writes to any more, and leaves no dead rows. One row is one change.
+-- TRUNCATE of a segment that nobody writes to any more, and leaves no dead rows. One row is one change. A statement
+-- writes all its rows into the segment of its first id. Segments are children of the log, not partitions: capture writes
+-- into them, and to find the partition would cost it a tenth.
 -- No constraint: one that fails would fail the application's statement. The index is of the kind that costs writers
 -- least; the worker keeps it summarized.
 -- operation: I, U, D, T (truncate; the image names the partition if it was only one), X (shape of the table
@@ -13,11 +15,13 @@ create sequence if not exists tidemark.data_changes_id_seq as bigint cache 1 no 
 do $$
 declare segment int;
 begin
-    if (select c.relkind from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass('tidemark.data_changes')) = 'r' then
-        raise exception 'tidemark: an older version made this change log'
-            using hint = 'Type tidemark teardown with the version that made it, then tidemark setup.';
+    if pg_catalog.to_regclass('tidemark.data_changes') is not null then
+        if not exists (select from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass('tidemark.data_changes_0') and not c.relispartition) then
+            raise exception 'tidemark: an older version made this change log'
+                using hint = 'Type tidemark teardown with the version that made it, then tidemark setup.';
+        end if;
+        return;
     end if;
-    if pg_catalog.to_regclass('tidemark.data_changes') is not null then return; end if;
     create table tidemark.data_changes (
         id bigint default pg_catalog.nextval('tidemark.data_changes_id_seq'),
         xid xid8,
@@ -25,13 +29,43 @@ begin
         operation "char",
         key text,
         image text,
-        changed_at timestamptz
-    ) partition by list (((id >> 18) & 3));
-    create index data_changes_id on tidemark.data_changes using brin (id) with (pages_per_range = 64);
+        changed_at timestamptz,
+        constraint only_in_segments check (false) no inherit
+    );
     alter sequence tidemark.data_changes_id_seq owned by tidemark.data_changes.id;
     for segment in 0..3 loop
-        execute format('create table tidemark.data_changes_%1$s partition of tidemark.data_changes for values in (%1$s)', segment);
+        execute format('create table tidemark.data_changes_%s () inherits (tidemark.data_changes)', segment);
+        execute format('create index data_changes_%1$s_id on tidemark.data_changes_%1$s using brin (id) with (pages_per_range = 64)', segment);
     end loop;
+end $$;
+
+-- Statements of a capture function that write to the log, for whichever segment the id in its variable drawn belongs to.
+create or replace function tidemark.by_segment(statements text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    select format($sql$if drawn operator(pg_catalog.&) 262144::pg_catalog.int8 operator(pg_catalog.=) 0 then
+            if drawn operator(pg_catalog.&) 524288::pg_catalog.int8 operator(pg_catalog.=) 0 then
+            %s
+            else
+            %s
+            end if;
+            elsif drawn operator(pg_catalog.&) 524288::pg_catalog.int8 operator(pg_catalog.=) 0 then
+            %s
+            else
+            %s
+            end if;$sql$, written[1], written[3], written[2], written[4])
+    from (select array_agg(replace(statements, 'insert into tidemark.data_changes ', format('insert into tidemark.data_changes_%s ', n)) order by n) as written
+          from generate_series(0, 3) n) s
+$$;
+
+-- A row of the log that is about a table, not about a row of it.
+create or replace function tidemark.log_mark(capture int, operation "char", image text default null) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare id bigint := nextval('tidemark.data_changes_id_seq');
+begin
+    execute format('insert into tidemark.data_changes_%s (id, xid, capture, operation, image, changed_at)'
+                   || ' values ($1, pg_current_xact_id(), $2, $3, $4, clock_timestamp())', (id >> 18) & 3)
+    using id, capture, operation, image;
 end $$;
 
 -- Capture's own ticks, one every 16,384 ids: they cut a backlog that grew while no worker ran.
@@ -49,7 +83,7 @@ end $$;
 -- Lets the log's index know of the rows that came since the last call. Without it the log is read whole.
 create or replace function tidemark.summarize_log() returns void
 language sql security definer set search_path = pg_catalog, pg_temp
-as $$ select brin_summarize_new_values(i.inhrelid::regclass) from pg_inherits i where i.inhparent = 'tidemark.data_changes_id'::regclass $$;
+as $$ select brin_summarize_new_values(format('tidemark.data_changes_%s_id', segment)::regclass) from generate_series(0, 3) segment $$;
 
 -- Does a pipeline still need a row of a segment, from a page of it on, or is one kept on purpose? A pipeline that has
 -- never confirmed needs everything, one that is lost nothing.

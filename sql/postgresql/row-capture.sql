@@ -22,70 +22,76 @@ as $$ select coalesce(tidemark.made_for(relation) = made_for, false) $$;
 -- standing one when its xmax is set by whoever made the next; one that is set may also be a lock, and then a look tells.
 -- Everything is named with its schema, as the search_path is the session's: each setting of a function costs writers.
 -- So does each expression: in the trigger of an INSERT, OLD is null, and so is what is compared with it.
-create or replace function tidemark.row_capture(relation regclass, capture int, foreign_trigger text) returns text
+create or replace function tidemark.row_capture(relation regclass, capture int, about_table text) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     class pg_catalog.pg_class := (select c from pg_catalog.pg_class c where c.oid = relation);
     schema_name text := (select n.nspname from pg_catalog.pg_namespace n where n.oid = class.relnamespace);
     rows text := format('%s%I.%I', case when class.relkind = 'p' then '' else 'only ' end, schema_name, class.relname);
     has_key boolean := tidemark.key_index(relation) is not null;
-    insertion text := 'insert into tidemark.data_changes (xid, capture, operation, key, image, changed_at)';
+    insertion text := 'insert into tidemark.data_changes (id, xid, capture, operation, key, image, changed_at)';
     attached text;
     gone text;
-    has_left text := $sql$TG_OP operator(pg_catalog.=) 'UPDATE'$sql$;
+    is_special text := $sql$TG_OP operator(pg_catalog.=) 'UPDATE'$sql$;     -- is there more to do than to log NEW?
+    unchanged text := 'false';
     standing text := '';
-    tick text := $sql$
-            if pg_catalog.currval('tidemark.data_changes_id_seq') operator(pg_catalog.&) 16383::pg_catalog.int8 operator(pg_catalog.=) 0 then
-                perform tidemark.write_tick(pg_catalog.currval('tidemark.data_changes_id_seq'));
-            end if;$sql$;
+    draw text := $sql$drawn := pg_catalog.nextval('tidemark.data_changes_id_seq');$sql$;
+    tick text := $sql$if drawn operator(pg_catalog.&) 16383::pg_catalog.int8 operator(pg_catalog.=) 0 then perform tidemark.write_tick(drawn); end if;$sql$;
 begin
     -- Under another name the table could not be named below.
     attached := case when class.relkind = 'p'
         then format('(TG_RELID operator(pg_catalog.=) %1$s::pg_catalog.oid or pg_catalog.pg_partition_root(TG_RELID) operator(pg_catalog.=) %1$s::pg_catalog.oid)'
             || ' and pg_catalog.to_regclass(%2$L) operator(pg_catalog.=) %1$s::pg_catalog.oid', relation::oid, format('%I.%I', schema_name, class.relname))
-        else format('TG_TABLE_NAME operator(pg_catalog.=) %L and TG_TABLE_SCHEMA operator(pg_catalog.=) %L', class.relname, schema_name) end;
+        else format('TG_TABLE_NAME operator(pg_catalog.=) %L and TG_TABLE_SCHEMA operator(pg_catalog.=) %L', class.relname, schema_name) end
+        || ' and TG_OP operator(pg_catalog.<>) ''TRUNCATE''';
     if has_key then
         -- enable_seqscan: the plan is kept for the session; one made while the table was tiny would scan it whole for
         -- every row after it has grown. The setting is put back: it would last until the transaction ends.
         gone := format($sql$seqscan := pg_catalog.current_setting('enable_seqscan');
             perform pg_catalog.set_config('enable_seqscan', 'off', true);
-            %1$s
-            select pg_catalog.pg_current_xact_id(), %2$s, 'D', %3$s, null, pg_catalog.statement_timestamp()
-            where not exists (select from %4$s t where %5$s
-                and (t.xmin operator(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.xid or tidemark.is_own(t.xmin)));
-            if found then%6$s
-            end if;
+            %s
             perform pg_catalog.set_config('enable_seqscan', seqscan, true);$sql$,
-            insertion, capture, tidemark.row_key(relation, 'OLD'), rows, tidemark.key_matches(relation, 'OLD'), tick);
-        select format('not (%s)', string_agg(format('%s %s %s', tidemark.field('OLD', k.name), k.equals, tidemark.field('NEW', k.name)), ' and ' order by k.n))
-        into has_left from tidemark.key_parts(relation) k;
+            tidemark.by_segment(format($sql$%s
+                select drawn, pg_catalog.pg_current_xact_id(), %s, 'D', %s, null, pg_catalog.statement_timestamp()
+                where not exists (select from %s t where %s
+                    and (t.xmin operator(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.xid or tidemark.is_own(t.xmin)));$sql$,
+                insertion, capture, tidemark.row_key(relation, 'OLD'), rows, tidemark.key_matches(relation, 'OLD'))));
+        select format('not (%s) or NEW.xmax operator(pg_catalog.<>) ''0''::pg_catalog.xid',
+                   string_agg(k.unchanged, ' and ' order by k.n)), string_agg(k.unchanged, ' and ' order by k.n)
+        into is_special, unchanged
+        from (select k.n, format('%s %s %s', tidemark.field('OLD', k.name), k.equals, tidemark.field('NEW', k.name)) as unchanged
+              from tidemark.key_parts(relation) k) k;
         standing := format($sql$if NEW.xmax operator(pg_catalog.<>) '0'::pg_catalog.xid then
                 perform from %s t where t.ctid operator(pg_catalog.=) NEW.ctid and t.tableoid operator(pg_catalog.=) TG_RELID and %s;
                 if not found then return null; end if;
-            end if;
-            $sql$, rows, tidemark.key_matches(relation, 'NEW'));
+            end if;$sql$, rows, tidemark.key_matches(relation, 'NEW'));
     else
         -- Whole rows: multisets commute, and so what the trigger is handed is right whatever came between.
-        gone := format($sql$%s
-            values (pg_catalog.pg_current_xact_id(), %s, 'D', null, %s, pg_catalog.statement_timestamp());%s$sql$,
-            insertion, capture, tidemark.row_image(relation, 'OLD'), tick);
+        gone := tidemark.by_segment(format($sql$%s
+                values (drawn, pg_catalog.pg_current_xact_id(), %s, 'D', null, %s, pg_catalog.statement_timestamp());$sql$,
+                insertion, capture, tidemark.row_image(relation, 'OLD')));
     end if;
-    return format($sql$    if %1$s then if tidemark.is_current(%2$s::pg_catalog.oid, %3$L) and not tidemark.is_stopped(%9$s) or false and exists (select from %4$s) then
-        if TG_OP operator(pg_catalog.=) 'DELETE' then
-            %5$s
-        else
-            if %6$s then
-            %5$s
+    return format($sql$    if %1$s then if tidemark.is_current(%2$s::pg_catalog.oid, %3$L) and not tidemark.is_stopped(%4$s) or false and exists (select from %5$s) then
+        if TG_OP operator(pg_catalog.=) 'DELETE' or %6$s then
+            if TG_OP operator(pg_catalog.<>) 'INSERT' and not coalesce(%13$s, false) then
+            %7$s
+            %8$s
+            %9$s
             end if;
-            %7$s%8$s
-            values (pg_catalog.pg_current_xact_id(), %9$s, %10$s, %11$s, %12$s, pg_catalog.statement_timestamp());%13$s
+            if TG_OP operator(pg_catalog.=) 'DELETE' then return null; end if;
+            %10$s
         end if;
+        %7$s
+        %11$s
+        %9$s
         return null;
     end if; end if;
-%14$s    if tidemark.is_stopped(%9$s) then return null; end if;
-    %8$s
-    values (pg_catalog.pg_current_xact_id(), %9$s, 'X', null, null, pg_catalog.statement_timestamp());
-$sql$, attached, relation::oid, tidemark.made_for(relation), rows, gone, has_left, standing, insertion, capture,
-        case when has_key then 'TG_OP::pg_catalog."char"' else $sql$'I'$sql$ end,
-        coalesce(tidemark.row_key(relation, 'NEW'), 'null'), tidemark.row_image(relation, 'NEW'), tick, foreign_trigger);
+%12$s    if tidemark.is_stopped(%4$s) then return null; end if;
+    perform tidemark.log_mark(%4$s, 'X');
+$sql$, attached, relation::oid, tidemark.made_for(relation), capture, rows, is_special, draw, gone, tick, standing,
+        tidemark.by_segment(format($sql$%s
+            values (drawn, pg_catalog.pg_current_xact_id(), %s, %s, %s, %s, pg_catalog.statement_timestamp());$sql$,
+            insertion, capture, case when has_key then 'TG_OP::pg_catalog."char"' else $sql$'I'$sql$ end,
+            coalesce(tidemark.row_key(relation, 'NEW'), 'null'), tidemark.row_image(relation, 'NEW'))),
+        about_table, unchanged);
 end $$;

@@ -16,7 +16,8 @@ begin
     end loop;
 end $$;
 -- By name: the cursors of a database that is a target too stay, and so does what somebody else put there.
-drop table if exists tidemark.data_changes, tidemark.capture, tidemark.tick, tidemark.pipeline, tidemark.log_limit, tidemark.retained,
+drop table if exists tidemark.data_changes_0, tidemark.data_changes_1, tidemark.data_changes_2, tidemark.data_changes_3,
+    tidemark.data_changes, tidemark.capture, tidemark.tick, tidemark.pipeline, tidemark.log_limit, tidemark.retained,
     tidemark.installation;
 do $$
 declare item regprocedure;

@@ -32,7 +32,8 @@ struct Removal {
     }
 
     private func dropping() throws -> [String] {
-        try OwnSchema(session: session).dropping(["data_changes", "capture", "tick", "pipeline", "log_limit", "retained", "installation"])
+        let segments = (0..<LogPruner.segments).map { "data_changes_\($0)" }
+        return try OwnSchema(session: session).dropping(segments + ["data_changes", "capture", "tick", "pipeline", "log_limit", "retained", "installation"])
     }
 
     private func isLast() throws -> Bool {
