@@ -4,23 +4,14 @@ import TidemarkCore
 
 extension Pipeline {
     /// Applies windows until there are no more, or up to a snapshot that somebody holds.
-    /// - Parameter isWaiting: looks for a while where there is nothing yet.
+    /// - Parameter isWaiting: looks for a while where there is nothing yet, and for the next windows while the last one
+    ///   is applied.
     func applyBacklog(after start: Cursor, upTo end: Snapshot? = nil, isWaiting: Bool = false) async throws -> Cursor {
         var cursor = start
-        let (taken, name, known, stopFlag) = (taken, settings.name, selection, stopFlag)
         let idle = Backoff(
             fromMs: settings.idleWaitMinMs, toMs: settings.idleWaitMaxMs, totalMs: isWaiting ? settings.idleLooksMs : 0)
-        let (windows, tables, selection) = try await sourceThread.run { source in
-            guard let source else { throw CancellationError() }
-            var windows = try source.windows(after: start, taking: taken, upTo: end)
-            var wait = idle
-            while windows.isEmpty, !stopFlag.isRaised, wait.wait() {
-                windows = try source.windows(after: start, taking: taken, upTo: end)
-            }
-            guard !windows.isEmpty else { return (windows, [CapturedTable](), known) }
-            // After the windows' end: setup may have widened the pipeline meanwhile.
-            return (windows, try source.capturedTables(), try source.selection(of: name))
-        }
+        let look = takeLook(after: start, taking: taken) ?? Look(at: self, after: start, taking: taken, upTo: end, idle: idle)
+        let (windows, tables, selection) = try await look.found()
         self.selection = selection
         if !windows.isEmpty { try await learnCopies(of: tables) }
         let streamed = tables.filter { table in
@@ -32,6 +23,9 @@ extension Pipeline {
         for (place, window) in windows.enumerated() where !stopping || end != nil {
             let pages = ahead ?? startReading(window, byCapture)
             ahead = place + 1 < windows.count ? startReading(windows[place + 1], byCapture) : nil
+            if isWaiting, place + 1 == windows.count {
+                keepLook(Look(at: self, after: cursor.moved(over: window), taking: taken, upTo: end, idle: idle))
+            }
             do {
                 cursor = try await apply(window, pages, tables: byCapture, moving: cursor, order: .paged)
             } catch let failure as TidemarkError where failure.retry == .staged {

@@ -69,6 +69,8 @@ package actor Pipeline {
     var stopping: Bool { stopFlag.isRaised }
     var progress = Progress()
     private var confirming: Task<Void, Never>?
+    /// Begun while a window was applied.
+    private var nextLook: Look?
     /// The cursor that the source was told last, and when.
     private var confirmed: Cursor?
     private var confirmedAt = ContinuousClock.now
@@ -160,7 +162,10 @@ package actor Pipeline {
         while !stopping {
             let before = cursor
             cursor = try await advancing(from: before) {
-                if self.hasRowWork { return try await self.workOnRows(after: before) }
+                if self.hasRowWork {
+                    self.abandonLook()
+                    return try await self.workOnRows(after: before)
+                }
                 return try await self.applyBacklog(after: before, isWaiting: true)
             }
             // What the last windows of a burst left, once it is over.
@@ -168,6 +173,23 @@ package actor Pipeline {
         }
         await confirming?.value
         if cursor != confirmed { try await confirm(cursor) }
+    }
+
+    func keepLook(_ look: Look) { nextLook = look }
+
+    /// The look that was begun for the windows after this place, if there is one.
+    func takeLook(after cursor: Cursor, taking taken: TakenTables) -> Look? {
+        defer { nextLook = nil }
+        guard let nextLook, nextLook.isFor(cursor, taking: taken) else {
+            nextLook?.abandon()
+            return nil
+        }
+        return nextLook
+    }
+
+    private func abandonLook() {
+        nextLook?.abandon()
+        nextLook = nil
     }
 
     /// - Returns: nil where another process of the pipeline moved the cursor.
@@ -187,6 +209,7 @@ package actor Pipeline {
     /// - Parameter takingOver: as the worker; otherwise beside it.
     func connect(takingOver: Bool) async throws -> Cursor {
         holdsPipeline = takingOver
+        abandonLook()
         let (openSource, openTarget, name, worker) = (connections.source, connections.target, settings.name, settings.worker)
         let cursor = try await targetThread.run { target in
             target = nil

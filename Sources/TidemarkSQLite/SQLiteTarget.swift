@@ -79,8 +79,7 @@ package final class SQLiteTarget: ChangeTarget {
                 try tables.begin(captured)
                 let application = try WindowApplication(
                     database, pipeline: pipeline, order: order, tables: tables, staging: staging)
-                var moved = cursor
-                (moved.snapshot, moved.witness) = (window.end, window.witness)
+                var moved = cursor.moved(over: window)
                 while let page = try nextPage() {
                     try application.take(page)
                     moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)

@@ -146,7 +146,7 @@ struct LogLimitTests {
         // There is nothing before the transaction that stopped it.
         #expect(try scene.follow("main") == 0)
         #expect(throws: TidemarkError.self) { try scene.follow("main") }
-        let (now, _) = try LogReading(session: scene.session).position()
+        let (now, _) = try LogReading(session: scene.session, prepared: PreparedStatements(scene.session)).position()
         var cursor = try #require(scene.cursors["main"])
         cursor.snapshot = .transactions(now)
         // As a repair leaves it, which applies all of the log beside what it compares.

@@ -73,3 +73,12 @@ package struct Window: Hashable, Sendable {
         self.throughID = throughID
     }
 }
+
+extension Cursor {
+    /// The place behind a window. What the last id is, its changes will say.
+    package func moved(over window: Window) -> Cursor {
+        var moved = self
+        (moved.snapshot, moved.witness) = (window.end, window.witness)
+        return moved
+    }
+}

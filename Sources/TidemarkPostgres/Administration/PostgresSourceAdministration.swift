@@ -124,7 +124,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
     package func makeRoom(behind cursor: Cursor, of pipeline: String) throws {
         try reporting("the change log cannot be emptied") {
             do {
-                try TickWriting(session: session).requireWitness(of: cursor)
+                try TickWriting.requireWitness(of: cursor, in: session)
                 try LogPruner(session: session).confirm(cursor, of: pipeline)
             } catch let failure as TidemarkError where failure.retry == .unlessMoved {
                 // The worker says so.

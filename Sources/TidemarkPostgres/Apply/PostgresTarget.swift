@@ -126,8 +126,7 @@ package final class PostgresTarget: ChangeTarget {
         _ nextPage: () throws -> ChangePage?
     ) throws -> Cursor {
         try session.run(context.begin)
-        var moved = cursor
-        (moved.snapshot, moved.witness) = (window.end, window.witness)
+        var moved = cursor.moved(over: window)
         try CursorRow(session: session, pipeline: context.pipeline).move(cursor, to: moved, by: tables.prepared)
         var work = start
         var page = first

@@ -14,9 +14,9 @@ final class LogReading {
     private var summarizedThrough: Int64 = 0
     private var isPrepared = false
 
-    init(session: PostgresSession) {
+    init(session: PostgresSession, prepared: PreparedStatements) {
         self.session = session
-        prepared = PreparedStatements(session)
+        self.prepared = prepared
     }
 
     /// Now, and an id that no transaction that is seen now has gone beyond.

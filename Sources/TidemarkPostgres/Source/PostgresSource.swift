@@ -4,7 +4,9 @@ package import TidemarkCore
 package final class PostgresSource: ChangeSource {
     let session: PostgresSession
     let limits: ReadLimits
+    private let prepared: PreparedStatements
     private let log: LogReading
+    private let shapes: ShapeWatch
     /// What the last look found where there was nothing to apply after `start`.
     private var idle: (start: TransactionSnapshot, lastID: Int64, now: TransactionSnapshot)?
     /// How far the windows of one tick have been read: below `firstID` there is nothing behind `start`.
@@ -15,7 +17,9 @@ package final class PostgresSource: ChangeSource {
 
     package init(_ url: String, limits: ReadLimits = ReadLimits()) throws {
         session = try reporting("the source cannot be reached") { try PostgresSession(url) }
-        log = LogReading(session: session)
+        prepared = PreparedStatements(session)
+        log = LogReading(session: session, prepared: prepared)
+        shapes = ShapeWatch(session, prepared)
         self.limits = limits
     }
 
@@ -46,7 +50,7 @@ package final class PostgresSource: ChangeSource {
             // Also where there is nothing to apply: a target of the past may find an empty log.
             if !hasSeenWitness {
                 try requireNotLost()
-                try TickWriting(session: session).requireWitness(of: cursor)
+                try TickWriting.requireWitness(of: cursor, in: session)
                 if let pipeline { try RemovedChanges(session: session).refuse(cursor, at: start, of: pipeline) }
             }
             hasSeenWitness = true
@@ -111,15 +115,20 @@ package final class PostgresSource: ChangeSource {
         }
     }
 
+    private var tickWriting: TickWriting { TickWriting(session: session, prepared: prepared, shapes: shapes) }
+
     private func requireNotLost() throws {
-        guard let pipeline, let loss = try LogLimitRecord(session: session).loss(of: pipeline) else { return }
+        // Asked several times for each window: only what is there is read.
+        guard let pipeline else { return }
+        let lost = try prepared.query("select from tidemark.pipeline where name = $1 and lost_at is not null", [.text(pipeline)])
+        guard lost.count > 0, let loss = try LogLimitRecord(session: session).loss(of: pipeline) else { return }
         throw loss.error(pipeline)
     }
 
     /// The witness of a pipeline that was given up may be gone, which is not what there is to say then.
     private func writeTick(lastID: Int64, after cursor: Cursor, taking taken: TakenTables) throws -> WrittenTick {
         do {
-            let tick = try TickWriting(session: session).write(lastID: lastID, after: cursor, taking: taken)
+            let tick = try tickWriting.write(lastID: lastID, after: cursor, taking: taken)
             try requireNotLost()
             return tick
         } catch let failure as TidemarkError {

@@ -20,6 +20,8 @@ struct StoppedCapture {
 /// Writes the worker's tick: it takes the end of the windows, and is their witness.
 struct TickWriting {
     let session: PostgresSession
+    let prepared: PreparedStatements
+    let shapes: ShapeWatch
 
     /// - Parameter lastID: the last id drawn, read before this is called.
     ///
@@ -32,7 +34,7 @@ struct TickWriting {
         try session.run("begin")
         do {
             var tick = try insert(lastID: lastID, after: cursor)
-            tick.stop = try UnseenChanges(session: session).refuse(taken)
+            tick.stop = try shapes.refuse(taken)
             try session.run("commit")
             return tick
         } catch {
@@ -42,7 +44,7 @@ struct TickWriting {
     }
 
     private func insert(lastID: Int64, after cursor: Cursor) throws -> WrittenTick {
-        let rows = try session.query(
+        let rows = try prepared.query(
             """
             insert into tidemark.tick (token, snapshot, xid, last_id, low_id, high_id, written_at)
             select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, q.last_value, clock_timestamp()
@@ -56,9 +58,9 @@ struct TickWriting {
     }
 
     /// Has the source still what the cursor saw?
-    func requireWitness(of cursor: Cursor) throws {
+    static func requireWitness(of cursor: Cursor, in session: PostgresSession) throws {
         let rows = try session.query("select exists (select from tidemark.tick where token::text = $1)", [.text(cursor.witness)])
-        guard rows[0, 0] == "t" else { throw Self.witnessGone(cursor) }
+        guard rows[0, 0] == "t" else { throw witnessGone(cursor) }
     }
 
     static func witnessGone(_ cursor: Cursor) -> TidemarkError {

@@ -5,9 +5,11 @@ import TidemarkCore
 struct UnseenChanges {
     let session: PostgresSession
 
+    /// A table, why its rows may have changed, and the generation of capture that has, or will have, the gap in front of it.
+    typealias Unseen = (table: TableName, why: String, capture: Int32, stoppedBy: UInt64?)
+
     /// The tables changed since setup, and those that setup found so and captures anew since.
-    /// - Returns: with the generation of capture that has, or will have, the gap in front of it.
-    func all() throws -> [(table: TableName, why: String, capture: Int32, stoppedBy: UInt64?)] {
+    func all() throws -> [Unseen] {
         let rows = try session.query(
             """
             select f.schema_name, f.table_name, f.reason, null, case when f.reason = tidemark.stop_reason(c.id) then c.stopped_xid end
@@ -19,17 +21,6 @@ struct UnseenChanges {
             // What setup has not seen yet is held whatever was copied: the copy's rows may be passed over too.
             (TableName(schema: rows[row, 0], name: rows[row, 1] ?? ""), rows[row, 2] ?? "", Int32(rows[row, 3] ?? "") ?? .max, rows[row, 4].flatMap { UInt64($0) })
         }
-    }
-
-    /// - Returns: where capture was stopped, if that is all that is wrong: the log is whole up to there.
-    func refuse(_ taken: TakenTables) throws -> StoppedCapture? {
-        let held = try all().filter { taken.isHeld($0.table, before: $0.capture) }
-        guard let first = held.first(where: { $0.stoppedBy == nil }) ?? held.first else { return nil }
-        let error = TidemarkError(
-            "rows of a table may have changed without a trace in the log", table: first.table, why: first.why,
-            remedy: Self.remedy)
-        guard first.stoppedBy != nil, let xid = held.compactMap(\.stoppedBy).min() else { throw error }
-        return StoppedCapture(xid: xid, error: error)
     }
 
     static let remedy =
