@@ -131,10 +131,10 @@ struct ReplicationTests {
     func captureOptions() throws {
         let replica = try Replica(Self.twoTables)
         let kinds = { try replica.onSource.query("select string_agg(distinct kind, ',') from tidemark.capture where retired_at is null")[0, 0] }
-        #expect(try kinds() == "statement")
-        #expect(replica.tidemark("setup", "--capture", "row", "--capture-replica-role").status == 0)
-        #expect(replica.tidemark("setup").status == 0)
         #expect(try kinds() == "row")
+        #expect(replica.tidemark("setup", "--capture", "statement", "--capture-replica-role").status == 0)
+        #expect(replica.tidemark("setup").status == 0)
+        #expect(try kinds() == "statement")
         try replica.onSource.run(
             "set session_replication_role = replica; insert into account values (1, 1); set session_replication_role = origin")
         replica.follow()

@@ -8,6 +8,10 @@ capture_begin() {
     sql source "by_$1" -c 'VACUUM (ANALYZE)' -c CHECKPOINT
     # The first change of a page after a checkpoint logs the whole page; here most pages have theirs.
     bench "by_$1" -M prepared -T "$capture_seconds" -c 4 -j 2 -b tpcb-like
+    # Whoever chooses how to capture a table by what it sees has seen both now.
+    sql source "by_$1" -c "INSERT INTO bulk SELECT i, i % 100, 0, repeat('x', 84) FROM generate_series(1, 10000) i" \
+        -c 'UPDATE bulk SET v = v + 1' -c 'DELETE FROM bulk'
+    if declare -F "$1_adapt" >/dev/null; then "$1_adapt" "by_$1"; fi
 }
 capture_end() {
     autovacuum source on

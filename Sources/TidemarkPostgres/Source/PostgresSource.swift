@@ -7,6 +7,8 @@ package final class PostgresSource: ChangeSource {
     private let prepared: PreparedStatements
     private let log: LogReading
     private let shapes: ShapeWatch
+    /// As it was at the last thorough look at shapes.
+    private var registry: (version: Int, tables: [CapturedTable])?
     /// What the last look found where there was nothing to apply after `start`.
     private var idle: (start: TransactionSnapshot, lastID: Int64, now: TransactionSnapshot)?
     /// How far the windows of one tick have been read: below `firstID` there is nothing behind `start`.
@@ -35,7 +37,12 @@ package final class PostgresSource: ChangeSource {
     }
 
     package func capturedTables() throws -> [CapturedTable] {
-        try reporting("the registry of captured tables cannot be read") { try CaptureRegistry.tables(in: session) }
+        try reporting("the registry of captured tables cannot be read") {
+            if let registry, registry.version == shapes.version, registry.version > 0 { return registry.tables }
+            let tables = try CaptureRegistry.tables(in: session)
+            registry = (shapes.version, tables)
+            return tables
+        }
     }
 
     /// After the last window's end was taken, a tick is committed that witnesses all of them
@@ -191,7 +198,7 @@ package struct ReadLimits: Sendable {
     /// Change ids that a window spans, where ticks allow the cut.
     package var windowChangesMax: Int64 = 50_000
     package var pageChangesMax = 8_192
-    package var pageBytesMax = 2 << 20
+    package var pageBytesMax = 1 << 20
 
     package init() {}
 }

@@ -9,6 +9,8 @@ final class ShapeWatch {
     private let session: PostgresSession
     private let prepared: PreparedStatements
     private var known: (relations: String, stamp: String, unseen: [UnseenChanges.Unseen])?
+    /// Another one after each thorough look: while it stays, so does what the registry of captured tables holds.
+    private(set) var version = 0
 
     init(_ session: PostgresSession, _ prepared: PreparedStatements) {
         self.session = session
@@ -39,6 +41,7 @@ final class ShapeWatch {
         let stamp = try stamp(of: relations)
         let unseen = try UnseenChanges(session: session).all()
         known = (relations, stamp, unseen)
+        version += 1
         return unseen
     }
 

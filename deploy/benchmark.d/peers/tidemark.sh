@@ -14,6 +14,7 @@ tidemark_capture() {
     fresh target "$1"
     tidemark_command setup "$1"
 }
+tidemark_adapt() { tidemark_command setup "$1"; }
 tidemark_release() { drop target "$1"; }
 
 tidemark_prepare() { tidemark_command setup "$1"; }
