@@ -198,7 +198,15 @@ package struct ReadLimits: Sendable {
     /// Change ids that a window spans, where ticks allow the cut.
     package var windowChangesMax: Int64 = 50_000
     package var pageChangesMax = 8_192
-    package var pageBytesMax = 1 << 20
+    package var pageBytesMax = 3 << 19
+    /// A page of wide rows is applied by few statements anyway, and takes more memory on the way for each byte.
+    private static let wideChangesMax = 4_096
+    private static let wideBytesMax = 1 << 20
 
     package init() {}
+
+    func isFull(_ page: ChangePage) -> Bool {
+        let (changes, bytes) = (page.changes.count, page.bytes.count)
+        return changes >= pageChangesMax || bytes >= pageBytesMax || changes < Self.wideChangesMax && bytes >= Self.wideBytesMax
+    }
 }

@@ -7,7 +7,7 @@ extension PostgresSession {
         var decoder = ChangeDecoder()
         try copyOut(query) { buffer in
             try decoder.decode(buffer, into: &page)
-            if page.changes.count >= limits.pageChangesMax || page.bytes.count >= limits.pageBytesMax {
+            if limits.isFull(page) {
                 try receive(page)
                 page = ChangePage()
             }

@@ -174,11 +174,8 @@ package final class PostgresSession {
         var refusal: (any Error)?
         do {
             while let rows = try next() {
-                let sent = rows.withUnsafeBytes { bytes in
-                    PQputCopyData(connection, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
-                }
-                // The server has said why; its words come with the end.
-                if sent != 1 { break }
+                // The server may have refused them, and says why at the end.
+                guard rows.withUnsafeBytes({ send($0) }) else { break }
             }
         } catch {
             refusal = error
@@ -190,6 +187,16 @@ package final class PostgresSession {
         }
         if let error = refusal ?? ending { throw error }
     }
+
+    /// In pieces: libpq's buffer grows to the largest one, and stays so.
+    private func send(_ rows: UnsafeRawBufferPointer) -> Bool {
+        stride(from: 0, to: rows.count, by: Self.copyPieceBytes).allSatisfy { start in
+            let piece = UnsafeRawBufferPointer(rebasing: rows[start..<min(start + Self.copyPieceBytes, rows.count)])
+            return PQputCopyData(connection, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
+        }
+    }
+
+    private static let copyPieceBytes = 64 << 10
 
     private func cancel() {
         guard let request = PQgetCancel(connection) else { return }
