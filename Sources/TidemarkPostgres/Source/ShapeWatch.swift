@@ -4,7 +4,7 @@ import TidemarkCore
 /// costs as much as all else that a small window costs.
 ///
 /// Whatever it would find has written, or removed, rows of the catalogue that belong to captured tables. So their number and
-/// the youngest transaction that wrote one of them stand for them all.
+/// the transactions that wrote them stand for them. All of these, not the youngest: an older one may commit later.
 final class ShapeWatch {
     private let session: PostgresSession
     private let prepared: PreparedStatements
@@ -45,8 +45,7 @@ final class ShapeWatch {
         return unseen
     }
 
-    /// In a transaction that has an xid: ages are counted from there. The tables stand in the text, so that it is planned
-    /// once.
+    /// The tables stand in the text, so that it is planned once.
     private func stamp(of relations: String) throws -> String {
         let tables = "'\(relations)'::oid[]"
         let catalogs = [
@@ -56,8 +55,9 @@ final class ShapeWatch {
             "pg_namespace where oid in (select relnamespace from pg_class where oid = any (\(tables)))",
         ]
         let rows = try prepared.query(
-            catalogs.map { "select count(*), pg_current_xact_id()::text::bigint - min(age(xmin)) from \($0)" }.joined(separator: " union all "),
-            [])
-        return (0..<rows.count).map { "\(rows[$0, 0] ?? ""):\(rows[$0, 1] ?? "")" }.joined(separator: " ")
+            catalogs.map {
+                "select concat_ws(':', count(*), sum(xmin::text::bigint), sum(hashint8(xmin::text::bigint))) from \($0)"
+            }.joined(separator: " union all "), [])
+        return (0..<rows.count).map { rows[$0, 0] ?? "" }.joined(separator: " ")
     }
 }
