@@ -8,7 +8,7 @@ struct Look {
     private let start: Cursor
     private let taken: TakenTables
     private let abandoned = StopFlag()
-    private let search: Task<Found, any Error>
+    private let search = Promise<Found>()
 
     /// - Parameters:
     ///   - idle: how long it waits for the first window.
@@ -16,8 +16,9 @@ struct Look {
         (self.start, self.taken) = (start, taken)
         let (thread, name, known) = (pipeline.sourceThread, pipeline.settings.name, pipeline.selection)
         let (stopFlag, abandoned) = (pipeline.stopFlag, abandoned)
-        search = Task {
-            try await thread.run { source in
+        let search = search
+        thread.submit { source in
+            search.keep(Result {
                 guard let source, !abandoned.isRaised else { throw CancellationError() }
                 var windows = try source.windows(after: start, taking: taken, upTo: end)
                 var wait = idle
@@ -27,11 +28,11 @@ struct Look {
                 guard !windows.isEmpty else { return (windows, [], known) }
                 // After the windows' end: setup may have widened the pipeline meanwhile.
                 return (windows, try source.capturedTables(), try source.selection(of: name))
-            }
+            })
         }
     }
 
-    func found() async throws -> Found { try await search.value }
+    func found() async throws -> Found { try await search.value() }
 
     /// Is it one for the windows after this place? Its own start did not know yet what the window before held.
     func isFor(_ cursor: Cursor, taking taken: TakenTables) -> Bool {
