@@ -100,7 +100,7 @@ private struct Reading {
         try only(["source", "target", "tables", "exclude", "capture", "require-key", "capture-replica-role"] + Self.logKeys, in: fields)
         var entry = Configuration.Entry(
             name: name, source: try text("source", fields), target: try text("target", fields),
-            tables: try list("tables", fields), exclude: try list("exclude", fields), capture: try kind(fields),
+            tables: try list("tables", fields), exclude: try list("exclude", fields), capture: try parsed("capture", fields, Self.kinds) { CaptureKind(rawValue: $0) },
             requiresKey: try flag("require-key", fields), capturesReplicaRole: try flag("capture-replica-role", fields))
         entry.retention = try parsed("retain", fields, Retention.forms) { Retention(parsing: $0) }
         entry.logLimit.maxBytes = try parsed("max-log-size", fields, LogLimit.forms) { ByteCount.parsed($0) }
@@ -108,6 +108,7 @@ private struct Reading {
         return entry
     }
 
+    private static let kinds = CaptureKind.allCases.map(\.rawValue).joined(separator: ", ")
     private static let logKeys = ["retain", "max-log-size", "at-max-log-size"]
 
     private func parsed<T>(_ key: String, _ fields: Node.Mapping, _ forms: String, _ parse: (String) -> T?) throws -> T? {
@@ -135,13 +136,5 @@ private struct Reading {
         guard let node = fields[key] else { return nil }
         guard let value = node.bool else { throw wrong(node, "\(key): has to be true or false") }
         return value
-    }
-
-    private func kind(_ fields: Node.Mapping) throws -> CaptureKind? {
-        guard let text = try text("capture", fields) else { return nil }
-        guard let kind = CaptureKind(rawValue: text) else {
-            throw wrong(fields["capture"], "capture: has to be \(CaptureKind.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        return kind
     }
 }
