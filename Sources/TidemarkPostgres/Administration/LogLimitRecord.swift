@@ -54,9 +54,14 @@ struct LogLimitRecord {
     }
 
     func loss(of pipeline: String) throws -> PipelineLoss? {
-        let rows = try session.query(
-            "select \(Self.time("lost_at")), lost_why from tidemark.pipeline where name = $1 and lost_at is not null", [.text(pipeline)])
-        return rows.count == 1 ? PipelineLoss(at: rows[0, 0] ?? "", why: rows[0, 1] ?? "") : nil
+        Self.loss(in: try session.query(Self.lossOfPipeline, [.text(pipeline)]))
+    }
+
+    /// For who asks often, and prepares it: `$1` is the pipeline.
+    static let lossOfPipeline = "select \(time("lost_at")), lost_why from tidemark.pipeline where name = $1 and lost_at is not null"
+
+    static func loss(in rows: PostgresRows) -> PipelineLoss? {
+        rows.count == 1 ? PipelineLoss(at: rows[0, 0] ?? "", why: rows[0, 1] ?? "") : nil
     }
 
     /// When the log will have reached its cap, at the rate of the last hour. Nil where it does not grow: the worker of
@@ -83,5 +88,5 @@ struct LogLimitRecord {
     }
 
     /// A column as this engine writes times for people.
-    private static func time(_ column: String) -> String { "to_char(\(column) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS\"Z\"')" }
+    static func time(_ column: String) -> String { "to_char(\(column) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS\"Z\"')" }
 }

@@ -16,9 +16,7 @@ struct LogStatus {
         }
         let log = try session.query(
             """
-            select coalesce(sum(pg_total_relation_size(format('tidemark.data_changes_%s', n)::regclass)), 0),
-                   (select min(id) from (\(Self.firstOfEachSegment)) first)
-            from generate_series(0, \(LogPruner.segments - 1)) n
+            select tidemark.log_bytes(), (select min(id) from (\(Self.firstOfEachSegment)) first)
             """)
         status.lastID = try CaptureRegistry.lastDrawnID(in: session)
         status.logBytes = Int64(log[0, 0] ?? "") ?? 0
@@ -82,7 +80,7 @@ struct LogStatus {
     func slowestPipeline(besides pipeline: String) throws -> PipelineBehind? {
         let rows = try session.query(
             """
-            select p.name, p.last_id, to_char(p.confirmed_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS"Z"'),
+            select p.name, p.last_id, \(LogLimitRecord.time("p.confirmed_at")),
                    extract(epoch from clock_timestamp() - p.confirmed_at)::float8
             from tidemark.pipeline p
             where p.name <> $1 and p.snapshot is not null and p.lost_at is null and exists (

@@ -107,7 +107,9 @@ package final class PostgresSource: ChangeSource {
 
     package func selection(of pipeline: String) throws -> TableSelection {
         try reporting("the pipeline's record cannot be read") {
-            guard try LogLimitRecord.isInstalled(in: session) else { throw OlderLog.error() }
+            if self.pipeline == nil {
+                guard try LogLimitRecord.isInstalled(in: session) else { throw OlderLog.error() }
+            }
             self.pipeline = pipeline
             try requireNotLost()
             return try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
@@ -125,10 +127,10 @@ package final class PostgresSource: ChangeSource {
     private var tickWriting: TickWriting { TickWriting(session: session, prepared: prepared, shapes: shapes) }
 
     private func requireNotLost() throws {
-        // Asked several times for each window: only what is there is read.
-        guard let pipeline else { return }
-        let lost = try prepared.query("select from tidemark.pipeline where name = $1 and lost_at is not null", [.text(pipeline)])
-        guard lost.count > 0, let loss = try LogLimitRecord(session: session).loss(of: pipeline) else { return }
+        // Asked several times for each window.
+        guard let pipeline,
+            let loss = LogLimitRecord.loss(in: try prepared.query(LogLimitRecord.lossOfPipeline, [.text(pipeline)]))
+        else { return }
         throw loss.error(pipeline)
     }
 
