@@ -7,13 +7,14 @@ struct Look {
 
     private let start: Cursor
     private let taken: TakenTables
+    private let end: Snapshot?
     private let abandoned = StopFlag()
     private let search = Promise<Found>()
 
     /// - Parameters:
     ///   - idle: how long it waits for the first window.
     init(at pipeline: isolated Pipeline, after start: Cursor, taking taken: TakenTables, upTo end: Snapshot?, idle: Backoff) {
-        (self.start, self.taken) = (start, taken)
+        (self.start, self.taken, self.end) = (start, taken, end)
         let (thread, name, known) = (pipeline.sourceThread, pipeline.settings.name, pipeline.selection)
         let (stopFlag, abandoned) = (pipeline.stopFlag, abandoned)
         let search = search
@@ -34,9 +35,9 @@ struct Look {
 
     func found() async throws -> Found { try await search.value() }
 
-    /// Is it one for the windows after this place? Its own start did not know yet what the window before held.
-    func isFor(_ cursor: Cursor, taking taken: TakenTables) -> Bool {
-        start.snapshot == cursor.snapshot && start.witness == cursor.witness && self.taken == taken
+    /// Is it one for the windows from this place to that end? Its own start did not know yet what the window before held.
+    func isFor(_ cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) -> Bool {
+        start.snapshot == cursor.snapshot && start.witness == cursor.witness && self.taken == taken && self.end == end
     }
 
     /// Lets the source's thread go on to other things.

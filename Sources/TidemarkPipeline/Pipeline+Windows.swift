@@ -10,7 +10,7 @@ extension Pipeline {
         var cursor = start
         let idle = Backoff(
             fromMs: settings.idleWaitMinMs, toMs: settings.idleWaitMaxMs, totalMs: isWaiting ? settings.idleLooksMs : 0)
-        let look = takeLook(after: start, taking: taken) ?? Look(at: self, after: start, taking: taken, upTo: end, idle: idle)
+        let look = takeLook(after: start, taking: taken, upTo: end) ?? Look(at: self, after: start, taking: taken, upTo: end, idle: idle)
         let (windows, tables, selection) = try await look.found()
         self.selection = selection
         if !windows.isEmpty { try await learnCopies(of: tables) }

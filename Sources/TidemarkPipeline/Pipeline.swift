@@ -177,10 +177,10 @@ package actor Pipeline {
 
     func keepLook(_ look: Look) { nextLook = look }
 
-    /// The look that was begun for the windows after this place, if there is one.
-    func takeLook(after cursor: Cursor, taking taken: TakenTables) -> Look? {
+    /// The look that was begun for the windows from this place to that end, if there is one.
+    func takeLook(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) -> Look? {
         defer { nextLook = nil }
-        guard let nextLook, nextLook.isFor(cursor, taking: taken) else {
+        guard let nextLook, nextLook.isFor(cursor, taking: taken, upTo: end) else {
             nextLook?.abandon()
             return nil
         }
