@@ -53,6 +53,20 @@ struct CaptureKindTests {
         try scene.expectReplay("t")
     }
 
+    @Test("attach without a kind leaves the kind as it is, whatever the log shows")
+    func unasked() throws {
+        let scene = try CaptureScene(
+            "create table t (id int primary key, v int); insert into t select g, 0 from generate_series(1, 1000) g", attached: "t")
+        for _ in 1...10 { try scene.run(manyRows) }
+        try scene.run("select tidemark.attach('t')")
+        #expect(try scene.value("select kind from tidemark.capture where retired_at is null") == "row")
+        #expect(try kind(scene) == "statement")
+        for _ in 1...16 { try fewRows(scene) }
+        try scene.run("select tidemark.attach('t')")
+        #expect(try scene.value("select kind from tidemark.capture where retired_at is null") == "statement")
+        #expect(try kind(scene) == "row")
+    }
+
     @Test("without a log, the rows changed for each scan tell")
     func byTheStatistics() throws {
         let scene = try CaptureScene("create table t (id int primary key, v int); insert into t select g, 0 from generate_series(1, 1000) g")

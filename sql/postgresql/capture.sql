@@ -1,57 +1,4 @@
--- The triggers: what they are for a table, how they are put on it, and taken off.
-
--- Every UPDATE and DELETE scans its table, and other statements do, too: so this is less than the rows of such a statement.
-create or replace function tidemark.rows_by_scan(relation regclass) returns float8
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    select case when s.n_tup_upd + s.n_tup_del >= 1000
-                then (s.n_tup_upd + s.n_tup_del) / greatest(s.seq_scan + coalesce(s.idx_scan, 0), 1)::float8 end
-    from pg_stat_user_tables s where s.relid = rows_by_scan.relation
-$$;
-
--- How much of what a table sees comes in statements of many rows, from 0 to 1: by the newest part of the log, where a
--- statement's rows have one time; before there is any, by rows changed for each scan. null where too little is known.
--- To row capture, the statements of a loop in a function have one time, too. Statement capture tells them apart: a table
--- that it was tried on and did not suit is known not to see large ones.
-create or replace function tidemark.bulk_share(relation regclass) returns float8
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    select case when sum(s.rows) >= 1000 then coalesce(sum(s.rows) filter (where s.rows >= 20) / sum(s.rows), 0)
-                when count(*) = 0 and tidemark.rows_by_scan(relation) >= 20 then 1 end::float8
-    from (select count(*) as rows
-          from tidemark.data_changes d
-          where d.capture = any (array(select c.id from tidemark.capture c where c.relation = bulk_share.relation))
-            and d.id > (select q.last_value - 131072 from tidemark.data_changes_id_seq q)
-          group by d.xid, d.changed_at) s
-$$;
-
--- Row capture is the cheaper one for statements of a few rows, statement capture for those of many: 6 against 12
--- microseconds for a statement of one row, 6 against 3 for each row of a large one. So a table changes its kind only where
--- one sort clearly prevails. Statement triggers do not fire for changes that come through a parent.
-create or replace function tidemark.capture_kind(relation regclass, kind text) returns text
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-    related boolean := exists (select from pg_catalog.pg_inherits i where i.inhrelid = relation or i.inhparent = relation)
-                    or exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'p');
-    share float8;
-    present text;
-    was_tried boolean;
-begin
-    if kind not in ('auto', 'statement', 'row') or kind is null then
-        raise exception 'tidemark: unknown kind of capture %', pg_catalog.quote_nullable(kind) using hint = 'Use auto, statement or row.';
-    end if;
-    if kind = 'statement' and related then
-        raise exception 'tidemark: % is part of an inheritance or partition tree and needs row capture', relation
-            using hint = 'Use kind auto.';
-    end if;
-    if kind <> 'auto' or related then
-        return case when related then 'row' else kind end;
-    end if;
-    share := tidemark.bulk_share(relation);
-    select coalesce(max(c.kind) filter (where c.retired_at is null), 'row'), coalesce(bool_or(c.kind = 'statement' and c.retired_at is not null), false)
-    into present, was_tried from tidemark.capture c where c.relation = capture_kind.relation::oid;
-    return case when share > 0.8 and not was_tried then 'statement' when share < 0.4 then 'row' else present end;
-end $$;
+-- The statements that put capture's triggers on a table, and the function behind them.
 
 -- The DDL for the TRUNCATE triggers that are missing. They are not cloned to partitions.
 create or replace function tidemark.truncate_statements(relation regclass, function_name text, replica_role boolean)
@@ -69,22 +16,8 @@ as $$
     order by t.relid::regclass, u.n
 $$;
 
--- Signatures of older versions, which a call would be ambiguous with.
+-- An older signature, which a call would be ambiguous with.
 drop function if exists tidemark.capture_statements(regclass, text, int);
-drop function if exists tidemark.attach(regclass, text);
-
--- And can no foreign key change the key of its rows (BREAKS B3)? Called as is_current() is.
-create or replace function tidemark.is_as_attached(relation oid, made_for text) returns boolean
-language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
-begin
-    return tidemark.is_current(relation, made_for) and not exists (
-        select from tidemark.capture c where c.relation = is_as_attached.relation and c.retired_at is null and c.stopped_at is not null
-    ) and not exists (
-        select from pg_catalog.pg_constraint f
-        where f.conrelid = relation and f.contype = 'f' and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))
-          and f.conkey && (select array_agg(k) from pg_catalog.pg_index i, unnest(i.indkey::int2[]) k
-                           where i.indexrelid = tidemark.key_index(relation)));
-end $$;
 
 -- The query that makes rows of the log of what a statement handed over.
 create or replace function tidemark.logged_row(relation regclass, capture int, operation text, side text) returns text
@@ -200,8 +133,7 @@ begin
         from tidemark.key_parts(relation) k;
         -- A key that the statement touched can only stand as a row of our own transaction. In repeatable read and
         -- serializable an old snapshot may show another one besides, which somebody else has deleted since.
-        standing := format('from %s t where %s and (tidemark_state.fresh or t.xmin = pg_catalog.pg_current_xact_id()::xid '
-            || 'or pg_catalog.age(t.xmin) <= 0 and pg_catalog.pg_xact_status((pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(t.xmin))::text::xid8) = ''in progress'') limit 1',
+        standing := format('from %s t where %s and (tidemark_state.fresh or t.xmin = pg_catalog.pg_current_xact_id()::xid or tidemark.is_own(t.xmin)) limit 1',
             case when partitioned then '' else 'only ' end || qualified, key.match);
     end if;
 
@@ -219,8 +151,8 @@ begin
     foreach event in array case when is_by_row then '{}' else array['INSERT', 'UPDATE', 'DELETE'] end loop
         if is_quick then
             handed_on := handed_on || format(E'    %s TG_OP operator(pg_catalog.=) %L then\n', case when event = 'INSERT' then 'if' else 'elsif' end, event)
-                || format(E'        select tidemark.is_as_attached(%s::pg_catalog.oid, %L) into as_attached from tidemark_%s limit 1;\n',
-                          relation::oid, tidemark.made_for(relation), case event when 'DELETE' then 'old' else 'new' end)
+                || format(E'        select tidemark.is_as_attached(%s::pg_catalog.oid, %L) and not tidemark.is_stopped(%s) into as_attached from tidemark_%s limit 1;\n',
+                          relation::oid, tidemark.made_for(relation), capture, case event when 'DELETE' then 'old' else 'new' end)
                 || E'        if as_attached is null then touched := 0;\n'
                 || format(E'        elsif as_attached and TG_TABLE_SCHEMA operator(pg_catalog.=) %L%s then\n            stamp := pg_catalog.clock_timestamp();\n', schema_name,
                           case when key_index is not null then ' and (under_way operator(pg_catalog.=) ''2'' or under_way operator(pg_catalog.=) ''4'')' end)
@@ -363,117 +295,4 @@ begin
         -- schema the grant is good for nothing else.
         return next format('grant execute on function %s() to %I', function_name, pg_catalog.pg_get_userbyid(class.relowner));
     end if;
-end $$;
-
--- Takes capture off a table. Its rows in the log stay.
-create or replace function tidemark.detach(relation regclass) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare item record;
-begin
-    for item in
-        select t.tgname, t.tgrelid::regclass as rel from pg_catalog.pg_trigger t
-        join tidemark.capture c on t.tgfoid = pg_catalog.to_regproc(format('tidemark.%I', 'capture_' || c.id))
-            or t.tgrelid = c.relation and t.tgfoid = pg_catalog.to_regproc('tidemark.statement_begins')
-        where c.relation = detach.relation::oid and t.tgparentid = 0 group by 1, 2 order by 2, 1
-    loop
-        execute format('drop trigger %I on %s', item.tgname, item.rel);
-    end loop;
-    for item in select c.id from tidemark.capture c where c.relation = detach.relation::oid and c.retired_at is null loop
-        execute format('drop function if exists tidemark.%I()', 'capture_' || item.id);
-        update tidemark.capture c set retired_at = pg_catalog.clock_timestamp() where c.id = item.id;
-    end loop;
-end $$;
-
--- Puts capture on a table, or renews it if the table has changed since. Returns the generation. null for kind and
--- replica_role: as it is captured now, else auto and false.
--- A table that has changed behind capture's back gets a new generation with the reason as its gap: rows may have
--- passed unseen between the two. No gap where only this very transaction added partitions, and they are empty yet.
-create or replace function tidemark.attach(relation regclass, kind text default null, replica_role boolean default null) returns int
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    target regclass := relation;
-    current tidemark.capture;
-    actual_kind text := kind;
-    always boolean := replica_role;
-    print text;
-    unseen text;
-    generation int;
-    statement text;
-    filled boolean;
-begin
-    if exists (select from pg_catalog.pg_class c where c.oid = relation and c.relispartition) then
-        target := pg_catalog.pg_partition_root(relation);
-    end if;
-    if not exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolsuper or r.rolbypassrls)) then
-        raise exception 'tidemark: role % may not read past row-level security, capture would log rows as deleted', current_user
-            using hint = format('ALTER ROLE %I BYPASSRLS', current_user);
-    end if;
-    if not pg_catalog.has_table_privilege(target, 'SELECT') then
-        raise exception 'tidemark: role % may not read %', current_user, target
-            using hint = format('GRANT SELECT, TRIGGER ON %s TO %I', target, current_user);
-    end if;
-    -- Before the shape is read, so that it cannot change until the triggers stand.
-    execute format('lock table %s%s in share row exclusive mode',
-        case when (select c.relkind from pg_catalog.pg_class c where c.oid = target) = 'p' then '' else 'only ' end, target);
-    select * into current from tidemark.capture c where c.relation = target::oid and c.retired_at is null;
-    always := coalesce(always, current.replica_role, false);
-    actual_kind := tidemark.capture_kind(target, coalesce(actual_kind, nullif(current.kind, 'statement'), 'auto'));
-    select md5(string_agg(s, E';\n')) into print from tidemark.capture_statements(target, actual_kind, 0, always) s
-    where s not like 'drop trigger %' and s not like '%trigger tidemark_truncate %';
-    if current.id is not null then
-        if current.stopped_at is not null then perform tidemark.refuse_at_limit(target); end if;
-        select f.reason into unseen from tidemark.foreign_changes(target) f;
-        if unseen is not null and not exists (select from tidemark.foreign_changes(target, false)) then
-            for statement in
-                select format('select exists (select from only %s)', t.relid::regclass)
-                from tidemark.tree(target) t join pg_catalog.pg_inherits i on i.inhrelid = t.relid
-                join pg_catalog.pg_class c on c.oid = t.relid and c.relkind <> 'p'
-                where tidemark.is_own(i.xmin)
-            loop
-                execute statement into filled;
-                exit when filled;
-            end loop;
-            if not coalesce(filled, false) then unseen := null; end if;
-        end if;
-        -- Where only columns were added, dropped or renamed, the old triggers have marked every row written since
-        -- (X), and nothing passed unseen. Not so where a new column came with a value for the rows that stand.
-        if unseen is not null and current.stopped_at is null and (select bool_and(o.value is not distinct from n.value)
-                from pg_catalog.json_each_text(current.shape::json) o
-                join pg_catalog.json_each_text(tidemark.shape(target)::json) n using (key)
-                where o.key in ('table', 'persistence', 'triggers', 'members', 'storage'))
-            and not exists (select from pg_catalog.pg_attribute a where a.attrelid = target and a.attnum > 0
-                            and a.atthasmissing and a.attname <> all (current.columns)) then
-            unseen := null;
-        end if;
-        if unseen is null and current.fingerprint = print then
-            for statement in
-                select * from tidemark.truncate_statements(target, format('tidemark.%I', 'capture_' || current.id), always)
-            loop
-                execute statement;
-            end loop;
-            update tidemark.capture c set shape = tidemark.shape(target) where c.id = current.id;
-            return current.id;
-        end if;
-        perform tidemark.detach(target);
-    else
-        select 'another table had its name before' into unseen
-        from tidemark.capture c join pg_catalog.pg_class k on k.oid = target
-        where c.retired_at is null and c.table_name = k.relname and c.schema_name = (select n.nspname from pg_catalog.pg_namespace n where n.oid = k.relnamespace);
-    end if;
-    insert into tidemark.capture (relation, schema_name, table_name, kind, key_columns, columns, column_types, generated,
-                                  replica_role, fingerprint, gap)
-    select c.oid, n.nspname, c.relname, actual_kind, tidemark.key_columns(target), a.names, a.types, a.generated, always, print, unseen
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
-         lateral (select array_agg(a.attname::text order by a.attnum) as names,
-                         array_agg(tidemark.type_name(a.atttypid, a.atttypmod) order by a.attnum) as types,
-                         array_agg(a.attgenerated <> '' order by a.attnum) as generated
-                  from pg_catalog.pg_attribute a
-                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v') a
-    where c.oid = target
-    returning id into generation;
-    for statement in select * from tidemark.capture_statements(target, actual_kind, generation, always) loop
-        execute statement;
-    end loop;
-    update tidemark.capture c set shape = tidemark.shape(target) where c.id = generation;
-    return generation;
 end $$;

@@ -19,7 +19,9 @@
 \ir image.sql
 \ir shape.sql
 \ir row-capture.sql
+\ir capture-kind.sql
 \ir capture.sql
+\ir attach.sql
 
 revoke all on all functions in schema tidemark from public;
 revoke all on all tables in schema tidemark from public;

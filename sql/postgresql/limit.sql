@@ -98,7 +98,6 @@ begin
     update tidemark.capture c set stopped_at = clock_timestamp(), stopped_xid = pg_current_xact_id(), stopped_why = why
     where c.retired_at is null and c.stopped_at is null;
     alter function tidemark.is_stopped(int) cost 100;
-    alter function tidemark.is_as_attached(oid, text) cost 100;
 end $$;
 
 -- Is capture stopped, so that nobody writes to the log?

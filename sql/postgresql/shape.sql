@@ -12,6 +12,35 @@ as $$
     select t.relid from t
 $$;
 
+-- What capture was made for: the table's names, and its columns, dropped ones included. A changed one becomes a mark in
+-- the log, not an error in the application, and not a silently missing column.
+create or replace function tidemark.made_for(relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select md5(concat_ws(' ', n.nspname, c.relname, string_agg(concat_ws(' ', a.attname, a.atttypid), ',' order by a.attnum)))
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+    where c.oid = relation group by n.nspname, c.relname
+$$;
+
+-- Is the table still as capture was made for?
+-- IMMUTABLE is not true, and is what it is for: in a query that names the table the planner calls it once, and again
+-- whenever the table was altered in any way, since that makes it throw its plan away. So it costs writers nothing.
+create or replace function tidemark.is_current(relation oid, made_for text) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$ select coalesce(tidemark.made_for(relation) = made_for, false) $$;
+
+-- And can no foreign key change the key of its rows (BREAKS B3)? Called as is_current() is.
+create or replace function tidemark.is_as_attached(relation oid, made_for text) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    return tidemark.is_current(relation, made_for) and not exists (
+        select from pg_catalog.pg_constraint f
+        where f.conrelid = relation and f.contype = 'f' and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))
+          and f.conkey && (select array_agg(k) from pg_catalog.pg_index i, unnest(i.indkey::int2[]) k
+                           where i.indexrelid = tidemark.key_index(relation)));
+end $$;
+
 -- Whether a row of a catalogue that the caller sees was written by the caller's own transaction, or a
 -- subtransaction of it: visible and still in progress.
 create or replace function tidemark.is_own(row_xmin xid) returns boolean
