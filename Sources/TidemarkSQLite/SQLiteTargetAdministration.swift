@@ -31,15 +31,7 @@ package final class SQLiteTargetAdministration: TargetAdministration {
     package func cursor(of pipeline: String) throws -> StoredCursor? {
         try saying("the cursor cannot be read", pipeline: pipeline, path: path) {
             guard try cursors.exists() else { return nil }
-            let rows = try database.rows(
-                """
-                SELECT \(CursorTable.columns), applied_at, worker, failure FROM main.tidemark_cursor
-                WHERE pipeline = ?
-                """, [.string(pipeline)])
-            guard let row = rows.first else { return nil }
-            return StoredCursor(
-                cursor: try CursorTable.cursor(row, pipeline: pipeline), appliedAt: row[6].string, worker: row[7].string,
-                failure: row[8].string)
+            return try cursors.stored(pipeline, isCurrent: try installation.isCurrent())
         }
     }
 

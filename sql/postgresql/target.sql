@@ -20,7 +20,14 @@ create table if not exists tidemark.cursor (
     failure     text                    -- what stopped the worker for good, until the next one takes over
 );
 alter table tidemark.cursor
-    add column if not exists revision bigint not null default 0;  -- raised when a copy changes what the stream leaves out
+    add column if not exists revision bigint not null default 0,  -- raised when a copy changes what the stream leaves out
+    add column if not exists hold text,             -- why no worker may move it: paused, or a change of roles
+    add column if not exists held_by text,          -- who holds it, and may move it all the same
+    add column if not exists held_at timestamptz,
+    add column if not exists closed_at timestamptz, -- this database was promoted then: nobody moves it any more
+    add column if not exists source_at timestamptz, -- the source's clock as the applied snapshot was taken
+    add column if not exists seen_id bigint,        -- the highest change id that the source had drawn at the last heartbeat
+    add column if not exists seen_at timestamptz;   -- and the source's clock then
 
 -- How far the rows that a table held before the stream reached it are here.
 create table if not exists tidemark.table_copy (

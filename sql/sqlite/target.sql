@@ -12,7 +12,14 @@ CREATE TABLE IF NOT EXISTS tidemark_cursor (
     worker     TEXT,              -- which one did so last
     applied_at TEXT,
     failure    TEXT,              -- what stopped the worker for good, until the next one takes over
-    revision   INTEGER NOT NULL DEFAULT 0  -- raised when a copy changes what the stream leaves out
+    revision   INTEGER NOT NULL DEFAULT 0,  -- raised when a copy changes what the stream leaves out
+    hold       TEXT,              -- why no worker may move it: paused, or a change of roles
+    held_by    TEXT,              -- who holds it, and may move it all the same
+    held_at    TEXT,
+    closed_at  TEXT,              -- this database was promoted then: nobody moves it any more
+    source_at  TEXT,              -- the source's clock as the applied snapshot was taken
+    seen_id    INTEGER,           -- the highest change id that the source had drawn at the last heartbeat
+    seen_at    TEXT               -- and the source's clock then
 );
 
 -- How far the rows that a table held before the stream reached it are here. Times are UTC.

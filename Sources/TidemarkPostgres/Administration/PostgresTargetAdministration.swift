@@ -30,13 +30,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
         try reporting("the cursor cannot be read") {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return nil }
-            let rows = try session.query(
-                "select \(CursorRow.columns), applied_at, worker, failure from tidemark.cursor where pipeline = $1",
-                [.text(pipeline)])
-            guard rows.count == 1 else { return nil }
-            return StoredCursor(
-                cursor: try CursorRow(session: session, pipeline: pipeline).parsed(rows), appliedAt: rows[0, 6],
-                worker: rows[0, 7], failure: rows[0, 8])
+            return try CursorRow(session: session, pipeline: pipeline).stored()
         }
     }
 

@@ -12,6 +12,24 @@ struct CursorRow {
         try parsed(try session.query("select \(Self.columns) from tidemark.cursor where pipeline = $1", [.text(pipeline)]))
     }
 
+    /// The cursor with what people want to know about it; nil where there is none. An installation of an older version
+    /// lacks columns until it is renewed.
+    func stored() throws -> StoredCursor? {
+        let rows = try session.query(
+            """
+            select \(Self.columns), applied_at, worker, failure, j ->> 'hold', j ->> 'held_by', j ->> 'held_at', j ->> 'closed_at',
+                   j ->> 'source_at', j ->> 'seen_id', j ->> 'seen_at'
+            from tidemark.cursor c cross join lateral to_jsonb(c) j where pipeline = $1
+            """, [.text(pipeline)])
+        guard rows.count == 1 else { return nil }
+        var stored = StoredCursor(cursor: try parsed(rows), appliedAt: rows[0, 6], worker: rows[0, 7], failure: rows[0, 8])
+        stored.hold = rows[0, 9].flatMap { CursorHold.Reason(rawValue: $0) }
+            .map { CursorHold($0, by: rows[0, 10] ?? "?", at: rows[0, 11] ?? "?") }
+        stored.closedAt = rows[0, 12]
+        stored.heartbeat = SourceHeartbeat(appliedAt: rows[0, 13], seenID: rows[0, 14].flatMap { Int64($0) }, seenAt: rows[0, 15])
+        return stored
+    }
+
     /// Moves the cursor by compare-and-set, in the caller's transaction.
     func move(_ cursor: Cursor, to moved: Cursor, by prepared: PreparedStatements) throws {
         let rows = try prepared.query(

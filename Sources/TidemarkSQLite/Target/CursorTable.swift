@@ -19,6 +19,22 @@ struct CursorTable {
         return try rows.first.map { try Self.cursor($0, pipeline: pipeline) }
     }
 
+    /// The cursor with what people want to know about it; nil where there is none.
+    /// - Parameter isCurrent: an installation of an older version lacks columns until it is renewed.
+    func stored(_ pipeline: String, isCurrent: Bool) throws -> StoredCursor? {
+        let more = isCurrent ? "hold, held_by, held_at, closed_at, source_at, seen_id, seen_at" : "NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+        let rows = try database.rows(
+            "SELECT \(Self.columns), applied_at, worker, failure, \(more) FROM main.tidemark_cursor WHERE pipeline = ?", [.string(pipeline)])
+        guard let row = rows.first else { return nil }
+        var stored = StoredCursor(
+            cursor: try Self.cursor(row, pipeline: pipeline), appliedAt: row[6].string, worker: row[7].string, failure: row[8].string)
+        stored.hold = row[9].string.flatMap { CursorHold.Reason(rawValue: $0) }
+            .map { CursorHold($0, by: row[10].string ?? "?", at: row[11].string ?? "?") }
+        stored.closedAt = row[12].string
+        stored.heartbeat = SourceHeartbeat(appliedAt: row[13].string, seenID: row[14].integer, seenAt: row[15].string)
+        return stored
+    }
+
     /// Moves the cursor by compare-and-set, in the caller's transaction.
     func move(_ cursor: Cursor, to moved: Cursor, of pipeline: String) throws {
         _ = try database.rows(

@@ -11,8 +11,10 @@ struct TargetInstallation {
     func statements() throws(SQLiteFailure) -> [String] {
         let standing = try tables()
         var statements: [String] = []
-        if standing.contains("tidemark_cursor"), try !cursorHasRevision() {
-            statements.append("ALTER TABLE tidemark_cursor ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")
+        if standing.contains("tidemark_cursor") {
+            let known = try cursorColumns()
+            statements += Self.addedColumns.filter { !known.contains($0.name) }
+                .map { "ALTER TABLE tidemark_cursor ADD COLUMN \($0.name) \($0.type)" }
         }
         guard standing.count < SQLiteCatalog.targetTables.count else { return statements }
         return statements + SQLScript.statements(SQLiteSQL.target)
@@ -53,7 +55,19 @@ struct TargetInstallation {
         return SQLiteCatalog.targetTables.filter(standing.contains)
     }
 
-    private func cursorHasRevision() throws(SQLiteFailure) -> Bool {
-        try !database.rows("SELECT 1 FROM pragma_table_info('tidemark_cursor', 'main') WHERE name = 'revision'").isEmpty
+    /// What a cursor's row of an older version lacks.
+    private static let addedColumns: [(name: String, type: String)] = [
+        ("revision", "INTEGER NOT NULL DEFAULT 0"), ("hold", "TEXT"), ("held_by", "TEXT"), ("held_at", "TEXT"),
+        ("closed_at", "TEXT"), ("source_at", "TEXT"), ("seen_id", "INTEGER"), ("seen_at", "TEXT"),
+    ]
+
+    /// Has a cursor's row everything that this version knows of?
+    func isCurrent() throws(SQLiteFailure) -> Bool {
+        let known = try cursorColumns()
+        return Self.addedColumns.allSatisfy { known.contains($0.name) }
+    }
+
+    private func cursorColumns() throws(SQLiteFailure) -> Set<String> {
+        Set(try database.rows("SELECT name FROM pragma_table_info('tidemark_cursor', 'main')").compactMap { $0[0].string })
     }
 }
