@@ -22,14 +22,14 @@ let package = Package(
             name: "PostgresSQL", path: "sql/postgresql",
             resources: [
                 "install.sql", "registry.sql", "log.sql", "limit.sql", "image.sql", "shape.sql", "row-capture.sql", "capture-kind.sql",
-                "capture.sql", "attach.sql", "target.sql", "uninstall.sql",
+                "capture.sql", "attach.sql", "roles.sql", "target.sql", "uninstall.sql",
             ].map { .embedInCode($0) }),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "PostgresSQL", "CLibPQ"]),
 
         .target(
             name: "SQLiteSQL", path: "sql/sqlite",
-            resources: [.embedInCode("install.sql"), .embedInCode("target.sql"), .embedInCode("uninstall.sql")]),
+            resources: ["install.sql", "target.sql", "roles.sql", "uninstall.sql"].map { .embedInCode($0) }),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "TidemarkSQLite", dependencies: ["TidemarkCore", "SQLiteSQL", "CSQLite"]),
 

@@ -187,7 +187,7 @@ extension Pipeline {
                 guard var copy = copies[table], !copy[keyPath: part].isEmpty else { continue }
                 let statements = copy[keyPath: part]
                 for statement in statements { log.info("after the copy: \(statement)") }
-                try await lane(0).load { try $0.finish(table, running: statements) }
+                try await lane(0).load { try $0.finish(table, running: statements, at: cursor) }
                 copy[keyPath: part] = []
                 let finished = copy
                 try await lane(0).load { try $0.save(finished, at: cursor, changesStream: false) }

@@ -36,4 +36,8 @@ package struct PostgresEngine: Engine {
     package func targetAdministration(_ address: String) throws -> any TargetAdministration {
         try PostgresTargetAdministration(address)
     }
+
+    package func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration {
+        try PostgresRoleAdministration(address, side: side)
+    }
 }

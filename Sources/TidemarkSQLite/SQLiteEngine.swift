@@ -40,6 +40,10 @@ package struct SQLiteEngine: Engine {
         try SQLiteTargetAdministration(path: Self.path(address))
     }
 
+    package func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration {
+        try SQLiteRoleAdministration(path: Self.path(address), side: side)
+    }
+
     private static let scheme = "sqlite:"
 
     private static func path(_ address: String) -> String {

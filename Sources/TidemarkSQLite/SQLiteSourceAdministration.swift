@@ -35,7 +35,7 @@ package final class SQLiteSourceAdministration: SourceAdministration {
                 guard !upgrade.isEmpty else { return }
                 return try WriteLock(database: database).hold { for statement in upgrade { try database.execute(statement) } }
             }
-            let own = SQLiteCatalog.ownTables.filter { !SQLiteCatalog.targetTables.contains($0) }.map(SQLiteIdentifier.literal)
+            let own = SQLiteCatalog.ownTables.filter { !SQLiteCatalog.targetTables.contains($0) && $0 != SQLiteCatalog.roleTable }.map(SQLiteIdentifier.literal)
             let foreign = try database.rows(
                 "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) IN (\(own.joined(separator: ", ")))")
             if let name = foreign.first?.first?.string {

@@ -12,6 +12,8 @@ package final class SQLiteTarget: ChangeTarget {
     private let pipeline: String
     private let tables: TargetTables
     private let staging: WindowStaging
+    /// As whom this connection took the pipeline over; nil where it works beside its worker.
+    private var holder: (worker: String, epoch: Int64)?
 
     package init(path: String, pipeline: String) throws {
         self.path = path
@@ -23,23 +25,38 @@ package final class SQLiteTarget: ChangeTarget {
 
     package func takeOver(worker: String) throws -> Cursor {
         try saying("the pipeline cannot be taken over", pipeline: pipeline, path: path) {
-            guard try CursorTable(database).exists() else { throw TargetConnection.notSetUp(path, pipeline: pipeline) }
-            let rows = try database.rows(
-                """
-                UPDATE main.tidemark_cursor SET epoch = epoch + 1, worker = ?, failure = NULL WHERE pipeline = ?
-                RETURNING \(CursorTable.columns)
-                """, [.string(worker), .string(pipeline)])
-            guard let row = rows.first else { throw TargetConnection.notSetUp(path, pipeline: pipeline) }
-            return try CursorTable.cursor(row, pipeline: pipeline)
+            let cursors = CursorTable(database)
+            guard try cursors.exists() else { throw TargetConnection.notSetUp(path, pipeline: pipeline) }
+            try cursors.requireCurrent(pipeline)
+            let cursor = try WriteLock(database: database).hold {
+                if let refusal = try cursors.stored(pipeline)?.refusal(of: worker, pipeline: pipeline) { throw refusal }
+                let rows = try database.rows(
+                    """
+                    UPDATE main.tidemark_cursor SET epoch = epoch + 1, worker = ?, failure = NULL WHERE pipeline = ?
+                    RETURNING \(CursorTable.columns)
+                    """, [.string(worker), .string(pipeline)])
+                guard let row = rows.first else { throw TargetConnection.notSetUp(path, pipeline: pipeline) }
+                return try CursorTable.cursor(row, pipeline: pipeline)
+            }
+            holder = (worker, cursor.epoch)
+            return cursor
         }
     }
 
     package func cursor() throws -> Cursor {
         try saying("the cursor cannot be read", pipeline: pipeline, path: path) {
-            guard try CursorTable(database).exists(), let cursor = try CursorTable(database).cursor(of: pipeline) else {
+            let cursors = CursorTable(database)
+            guard try cursors.exists(), let stored = try cursors.stored(pipeline) else {
                 throw TargetConnection.notSetUp(path, pipeline: pipeline)
             }
-            return cursor
+            try cursors.requireCurrent(pipeline)
+            if let holder, stored.cursor.epoch != holder.epoch {
+                var known = stored.cursor
+                known.epoch = holder.epoch
+                throw known.isElsewhere(than: stored.cursor, pipeline: pipeline)
+            }
+            if let refusal = stored.refusal(of: holder?.worker, pipeline: pipeline) { throw refusal }
+            return stored.cursor
         }
     }
 

@@ -31,7 +31,7 @@ package final class SQLiteTargetAdministration: TargetAdministration {
     package func cursor(of pipeline: String) throws -> StoredCursor? {
         try saying("the cursor cannot be read", pipeline: pipeline, path: path) {
             guard try cursors.exists() else { return nil }
-            return try cursors.stored(pipeline, isCurrent: try installation.isCurrent())
+            return try cursors.stored(pipeline)
         }
     }
 

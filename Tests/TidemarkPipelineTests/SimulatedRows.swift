@@ -76,7 +76,7 @@ final class SimulatedRowTarget: RowTarget {
     func form(of table: CapturedTable, from engine: String) throws -> RowForm { .changes }
     func loadingOrder(_ tables: [CapturedTable]) throws -> (groups: [[CapturedTable]], whole: Set<TableName>) { ([tables], []) }
     func hasRows(_ table: CapturedTable) throws -> Bool { false }
-    func finish(_ table: TableName, running statements: [String]) throws {}
+    func finish(_ table: TableName, running statements: [String], at cursor: Cursor) throws {}
     func statements(for changes: ChangePage, of table: CapturedTable) throws -> [String] { [] }
     func proofs() throws -> [TableProof] { [] }
     func save(_ proof: TableProof, ended: Bool) throws {}

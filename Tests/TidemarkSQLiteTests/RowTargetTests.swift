@@ -211,12 +211,12 @@ import TidemarkCore
     func finishes() throws {
         let scene = try RowScene(Self.schema)
         let statements = ["CREATE INDEX i ON t (v)", "CREATE UNIQUE INDEX u ON t (v, id)"]
-        for _ in 0..<2 { try scene.target.finish(TableName(schema: nil, name: "t"), running: statements) }
+        for _ in 0..<2 { try scene.target.finish(TableName(schema: nil, name: "t"), running: statements, at: scene.cursor) }
         #expect(try scene.replica.target.rows("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 't' ORDER BY name").map { $0[0].string } == ["i", "u"])
         try scene.replica.target.execute("INSERT INTO t VALUES (1, 1), (2, 1)")
-        let error = errorOf { try scene.target.finish(TableName(schema: nil, name: "t"), running: ["CREATE UNIQUE INDEX x ON t (v)"]) }
+        let error = errorOf { try scene.target.finish(TableName(schema: nil, name: "t"), running: ["CREATE UNIQUE INDEX x ON t (v)"], at: scene.cursor) }
         #expect(error?.why.contains("CREATE UNIQUE INDEX x") == true)
-        #expect(errorOf { try scene.target.finish(TableName(schema: nil, name: "t"), running: ["nonsense"]) }?.what.contains("nonsense") == true)
+        #expect(errorOf { try scene.target.finish(TableName(schema: nil, name: "t"), running: ["nonsense"], at: scene.cursor) }?.what.contains("nonsense") == true)
     }
 
     @Test("copies and proofs are kept as they are")

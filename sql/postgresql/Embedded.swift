@@ -1,7 +1,8 @@
 /// The files beside this one, as the binary carries them: what is installed is what can be read here.
 package enum PostgresSQL {
     package static let install = including(PackageResources.install_sql)
-    package static let target = text(PackageResources.target_sql)
+    package static let target = including(PackageResources.target_sql)
+    package static let roles = text(PackageResources.roles_sql)
     package static let uninstall = text(PackageResources.uninstall_sql)
 
     private static let parts = [
@@ -9,6 +10,7 @@ package enum PostgresSQL {
         "image.sql": PackageResources.image_sql, "shape.sql": PackageResources.shape_sql,
         "row-capture.sql": PackageResources.row_capture_sql, "capture-kind.sql": PackageResources.capture_kind_sql,
         "capture.sql": PackageResources.capture_sql, "attach.sql": PackageResources.attach_sql,
+        "roles.sql": PackageResources.roles_sql,
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -22,6 +22,7 @@
 \ir capture-kind.sql
 \ir capture.sql
 \ir attach.sql
+\ir roles.sql
 
 revoke all on all functions in schema tidemark from public;
 revoke all on all tables in schema tidemark from public;

@@ -1,4 +1,5 @@
--- What tidemark keeps in a target: the place of each pipeline, how far its tables are copied, and what was proven.
+-- What tidemark keeps in a target: the place of each pipeline, how far its tables are copied, what was proven, and what
+-- the database is to each pipeline.
 --
 -- Locks: none on any table of yours. Run again, it changes nothing.
 -- By hand: psql -v ON_ERROR_STOP=1 -f target.sql
@@ -79,3 +80,5 @@ create table if not exists tidemark.repair (
     snapshot         text not null,       -- the row is now what the source had there
     repaired_at      timestamptz not null default pg_catalog.clock_timestamp()
 );
+
+\ir roles.sql

@@ -2,6 +2,8 @@
 -- This lists the statements for them:
 --   SELECT 'DROP TRIGGER "' || replace(name, '"', '""') || '";' FROM sqlite_master
 --   WHERE type = 'trigger' AND name GLOB 'tidemark_capture_*';
+-- What keeps roles stays, as the database may be a target, too. Where it is none, drop tidemark_role, and the guards:
+--   triggers named tidemark_guard_*.
 DROP TABLE IF EXISTS tidemark_installation;
 DROP TABLE IF EXISTS tidemark_pipeline;
 DROP TABLE IF EXISTS tidemark_log_limit;

@@ -22,6 +22,34 @@ package struct StoredCursor: Hashable, Sendable {
     }
 }
 
+extension StoredCursor {
+    /// Why a worker may not move the cursor; nil where it may.
+    package func refusal(of worker: String?, pipeline: String) -> TidemarkError? {
+        if let closedAt { return Self.isClosed(at: closedAt, pipeline: pipeline) }
+        guard let hold, hold.by != worker else { return nil }
+        return hold.refusal(pipeline: pipeline)
+    }
+
+    /// What to say to who would write into a database that applications write to now.
+    package static func isClosed(at closedAt: String, pipeline: String) -> TidemarkError {
+        TidemarkError(
+            "the target was promoted", pipeline: pipeline,
+            why: "since \(closedAt) it is a primary of its own, and what its old source logs is not applied to it any more",
+            remedy: "Type: tidemark status --pipeline \(pipeline) …, and give the primary that it names as --source. Where the"
+                + " other database was left behind by a failover, first type: tidemark failback --pipeline \(pipeline) …")
+    }
+}
+
+/// A target that an older version set up keeps no word of holds and promotions: nobody writes into it until setup has
+/// renewed it.
+package enum OlderTarget {
+    package static func error(_ pipeline: String) -> TidemarkError {
+        TidemarkError(
+            "the target was set up by an older version", pipeline: pipeline, why: "what it keeps of the pipeline lacks columns",
+            remedy: "Type: tidemark setup --pipeline \(pipeline) …; nothing is lost by that.")
+    }
+}
+
 /// A cursor that only one process may move.
 package struct CursorHold: Hashable, Sendable {
     package enum Reason: String, Sendable {
@@ -41,6 +69,24 @@ package struct CursorHold: Hashable, Sendable {
 
     package init(_ reason: Reason, by: String, at: String) {
         (self.reason, self.by, self.at) = (reason, by, at)
+    }
+
+    func refusal(pipeline: String) -> TidemarkError {
+        let remedy = switch reason {
+        case .paused: "To go on, type: tidemark resume --pipeline \(pipeline) …"
+        case .switchover:
+            "Let it end. If it was interrupted, type tidemark switchover --pipeline \(pipeline) … again, or take it back with --undo."
+        case .failback: "Let it end. If it was interrupted, type again: tidemark failback --pipeline \(pipeline) …"
+        }
+        return TidemarkError("the pipeline is held", pipeline: pipeline, why: "\(what) by \(by) since \(at)", remedy: remedy)
+    }
+
+    private var what: String {
+        switch reason {
+        case .paused: "it is paused"
+        case .switchover: "a switchover is under way"
+        case .failback: "a failback is under way"
+        }
     }
 }
 

@@ -19,4 +19,6 @@ package protocol Engine: Sendable {
     func targetReader(_ address: String, pipeline: String) throws -> any TargetReader
     func sourceAdministration(_ address: String) throws -> any SourceAdministration
     func targetAdministration(_ address: String) throws -> any TargetAdministration
+    /// - Parameter side: source or target, for errors.
+    func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration
 }

@@ -42,8 +42,9 @@ package protocol RowTarget: AnyObject {
     /// The statements that would bring the changes in, with their values, for a person to read and run.
     func statements(for changes: ChangePage, of table: CapturedTable) throws -> [String]
 
-    /// Runs statements that waited for the end of a copy; those whose work is done already are left out.
-    func finish(_ table: TableName, running statements: [String]) throws
+    /// Runs statements that waited for the end of a copy, while the worker of that epoch holds the pipeline; those whose
+    /// work is done already are left out.
+    func finish(_ table: TableName, running statements: [String], at cursor: Cursor) throws
 
     /// Saves a copy, while the worker of that epoch holds the pipeline.
     /// - Parameter changesStream: does the stream treat the table differently from now on? Then every

@@ -13,18 +13,27 @@ struct OwnSchema {
             remedy: "Rename it (alter schema tidemark rename to …), then type the command again; nothing was changed.")
     }
 
+    /// What both sides of a pipeline keep, wherever either of them is.
+    private static let shared: Set = ["role"]
+
     /// The statements that drop these tables of ours, the functions with the log, and the schema where
-    /// nothing is left in it: the other side's tables, or what a user put there, stay.
+    /// nothing is left in it: the other side's tables, or what a user put there, stay. What both sides keep
+    /// goes with the last of them.
     func dropping(_ tables: [String]) throws -> [String] {
         try refuseForeign()
-        let isSource = tables.contains("data_changes")
-        let functions = try session.query(
-            "select format('drop function if exists %s', oid::regprocedure) from pg_proc where pronamespace = to_regnamespace('tidemark')")
         let standing = try session.query(
             "select relname from pg_class where relnamespace = to_regnamespace('tidemark') and relkind in ('r', 'p', 'v', 'm', 'f') and not relispartition")
         let left = Set((0..<standing.count).compactMap { standing[$0, 0] }).subtracting(tables)
-        return tables.map { "drop table if exists tidemark.\($0)" }
-            + (isSource ? (0..<functions.count).compactMap { functions[$0, 0] } : [])
-            + (left.isEmpty ? ["drop schema if exists tidemark"] : [])
+        let isLastSide = left.isDisjoint(with: ["data_changes", "cursor"])
+        let functions = try session.query(
+            """
+            select format('drop function if exists %s', p.oid::regprocedure), p.proname = any ($1::text[])
+            from pg_proc p where p.pronamespace = to_regnamespace('tidemark')
+            """, [.text("{\(Guard.functions.joined(separator: ","))}")])
+        let isSource = tables.contains("data_changes")
+        let gone = (0..<functions.count).filter { isLastSide && (isSource || functions[$0, 1] == "t") || isSource && functions[$0, 1] == "f" }
+        return (tables + (isLastSide ? Self.shared.sorted() : [])).map { "drop table if exists tidemark.\($0)" }
+            + gone.compactMap { functions[$0, 0] }
+            + (left.subtracting(isLastSide ? Self.shared : []).isEmpty ? ["drop schema if exists tidemark"] : [])
     }
 }

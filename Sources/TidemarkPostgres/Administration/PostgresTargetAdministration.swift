@@ -57,7 +57,8 @@ package final class PostgresTargetAdministration: TargetAdministration {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return [] }
             let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
-            return statements.map { PlannedStatement($0, lock: "none on any table of yours") }
+            return try RoleRemoval(session: session, pipeline: pipeline).plan()
+                + statements.map { PlannedStatement($0, lock: "none on any table of yours") }
         }
     }
 
@@ -65,6 +66,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
         try reporting("the cursor cannot be removed") {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return }
+            try RoleRemoval(session: session, pipeline: pipeline).run()
             let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
             for statement in statements { try session.run(statement) }
         }

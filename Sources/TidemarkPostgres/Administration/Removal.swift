@@ -7,10 +7,11 @@ struct Removal {
 
     func plan() throws -> [PlannedStatement] {
         guard try CaptureRegistry.isInstalled(in: session) else { return [] }
+        let standing = try RoleRemoval(session: session, pipeline: pipeline).plan()
         guard try isLast() else {
-            return [PlannedStatement("delete from tidemark.pipeline where name = \(PostgresIdentifier.literal(pipeline))", lock: "none on any table of yours")]
+            return standing + [PlannedStatement("delete from tidemark.pipeline where name = \(PostgresIdentifier.literal(pipeline))", lock: "none on any table of yours")]
         }
-        return try captured().map {
+        return try standing + captured().map {
             PlannedStatement(
                 "select tidemark.detach(\(PostgresIdentifier.literal(PostgresIdentifier.quoted($0.name))))", lock: "ACCESS EXCLUSIVE on \($0.name)")
         } + (try dropping()).map { PlannedStatement($0, lock: "none on any table of yours") }
@@ -18,6 +19,7 @@ struct Removal {
 
     func run() throws {
         guard try CaptureRegistry.isInstalled(in: session) else { return }
+        try RoleRemoval(session: session, pipeline: pipeline).run()
         guard try isLast() else {
             try session.query("delete from tidemark.pipeline where name = $1", [.text(pipeline)])
             return

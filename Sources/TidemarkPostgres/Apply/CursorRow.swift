@@ -35,7 +35,7 @@ struct CursorRow {
         let rows = try prepared.query(
             """
             update tidemark.cursor set snapshot = $2, witness = $3, applied_at = now(), revision = $4
-            where pipeline = $1 and snapshot = $5 and witness = $6 and epoch = $7 and revision = $8
+            where pipeline = $1 and snapshot = $5 and witness = $6 and epoch = $7 and revision = $8 and closed_at is null
             """,
             [
                 .text(pipeline), .text(moved.snapshot.description), .text(moved.witness), .text(String(moved.revision)),
@@ -45,10 +45,26 @@ struct CursorRow {
         guard rows.affected == 1 else { throw try elsewhere(than: cursor) }
     }
 
-    /// Holds the cursor until the caller's transaction ends, if it is where the caller knows it to be.
-    func hold(_ cursor: Cursor) throws {
-        let rows = try session.query("select \(Self.columns) from tidemark.cursor where pipeline = $1 for share", [.text(pipeline)])
-        guard rows.count == 1, try parsed(rows).isAt(cursor) else { throw try elsewhere(than: cursor) }
+    /// Does the cursor's row hold all that this version knows of?
+    func requireCurrent() throws {
+        let rows = try session.query(
+            "select exists (select from pg_attribute where attrelid = to_regclass('tidemark.cursor') and attname = 'seen_at' and not attisdropped)")
+        guard rows[0, 0] == "t" else { throw OlderTarget.error(pipeline) }
+    }
+
+    /// Keeps the cursor where it is until the caller's transaction ends, if it is where the caller knows it to be.
+    func pin(_ cursor: Cursor) throws {
+        let rows = try session.query(
+            "select \(Self.columns), closed_at from tidemark.cursor where pipeline = $1 for share", [.text(pipeline)])
+        guard rows.count == 1, rows[0, 6] == nil, try parsed(rows).isAt(cursor) else { throw try elsewhere(than: cursor) }
+    }
+
+    /// Makes sure that the worker of that epoch still has the pipeline.
+    /// - Parameter lock: keeps it so until the caller's transaction ends; empty for now only.
+    func requireEpoch(of cursor: Cursor, lock: String = "") throws {
+        let rows = try session.query(
+            "select \(Self.columns), closed_at from tidemark.cursor where pipeline = $1 \(lock)", [.text(pipeline)])
+        guard rows.count == 1, rows[0, 6] == nil, try parsed(rows).epoch == cursor.epoch else { throw try elsewhere(than: cursor) }
     }
 
     func parsed(_ rows: PostgresRows) throws -> Cursor {
@@ -65,8 +81,9 @@ struct CursorRow {
             revision: revision)
     }
 
-    private func elsewhere(than cursor: Cursor) throws -> TidemarkError {
-        let rows = try session.query("select \(Self.columns) from tidemark.cursor where pipeline = $1", [.text(pipeline)])
-        return cursor.isElsewhere(than: rows.count == 1 ? try parsed(rows) : nil, pipeline: pipeline)
+    func elsewhere(than cursor: Cursor) throws -> TidemarkError {
+        guard let stored = try stored() else { return cursor.isElsewhere(than: nil, pipeline: pipeline) }
+        if let closedAt = stored.closedAt, stored.cursor.epoch == cursor.epoch { return StoredCursor.isClosed(at: closedAt, pipeline: pipeline) }
+        return cursor.isElsewhere(than: stored.cursor, pipeline: pipeline)
     }
 }

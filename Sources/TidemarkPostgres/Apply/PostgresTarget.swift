@@ -5,6 +5,10 @@ package final class PostgresTarget: ChangeTarget {
     let session: PostgresSession
     let context: ApplyContext
     let tables: TargetTables
+    /// As whom this session took the pipeline over; nil where it works beside its worker.
+    private var holder: (worker: String, epoch: Int64)?
+
+    var cursorRow: CursorRow { CursorRow(session: session, pipeline: context.pipeline) }
 
     package init(_ url: String, pipeline: String) throws {
         do {
@@ -52,22 +56,34 @@ package final class PostgresTarget: ChangeTarget {
 
     /// Takes the pipeline over: raises the epoch, so that an earlier worker's moves fail from now on.
     package func takeOver(worker: String) throws -> Cursor {
-        let rows: PostgresRows
         do {
-            rows = try session.query(
+            try cursorRow.requireCurrent()
+            let rows = try session.query(
                 """
-                update tidemark.cursor set epoch = epoch + 1, worker = $2, failure = null where pipeline = $1
+                update tidemark.cursor set epoch = epoch + 1, worker = $2, failure = null
+                where pipeline = $1 and closed_at is null and (hold is null or held_by = $2)
                 returning \(CursorRow.columns)
                 """, [.text(context.pipeline), .text(worker)])
-        } catch {
-            throw TargetFault(error, context: context).error("the pipeline cannot be taken over")
+            if rows.count == 0, let refusal = try cursorRow.stored()?.refusal(of: worker, pipeline: context.pipeline) { throw refusal }
+            let cursor = try cursorRow.parsed(rows)
+            holder = (worker, cursor.epoch)
+            return cursor
+        } catch let failure as PostgresFailure {
+            throw TargetFault(failure, context: context).error("the pipeline cannot be taken over")
         }
-        return try CursorRow(session: session, pipeline: context.pipeline).parsed(rows)
     }
 
     package func cursor() throws -> Cursor {
         do {
-            return try CursorRow(session: session, pipeline: context.pipeline).read()
+            try cursorRow.requireCurrent()
+            guard let stored = try cursorRow.stored() else { return try cursorRow.read() }
+            if let holder, stored.cursor.epoch != holder.epoch {
+                var known = stored.cursor
+                known.epoch = holder.epoch
+                throw known.isElsewhere(than: stored.cursor, pipeline: context.pipeline)
+            }
+            if let refusal = stored.refusal(of: holder?.worker, pipeline: context.pipeline) { throw refusal }
+            return stored.cursor
         } catch let failure as PostgresFailure {
             throw TargetFault(failure, context: context).error("the cursor cannot be read")
         }
@@ -127,7 +143,7 @@ package final class PostgresTarget: ChangeTarget {
     ) throws -> Cursor {
         try session.run(context.begin)
         var moved = cursor.moved(over: window)
-        try CursorRow(session: session, pipeline: context.pipeline).move(cursor, to: moved, by: tables.prepared)
+        try cursorRow.move(cursor, to: moved, by: tables.prepared)
         var work = start
         var page = first
         while let changes = page {

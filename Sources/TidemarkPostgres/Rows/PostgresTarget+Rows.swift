@@ -110,9 +110,13 @@ extension PostgresTarget: RowTarget {
         }
     }
 
-    package func finish(_ table: TableName, running statements: [String]) throws {
+    package func finish(_ table: TableName, running statements: [String], at cursor: Cursor) throws {
         try loading(table) {
-            for statement in statements { try runUnlessDone(statement) }
+            for statement in statements {
+                // Not locked meanwhile: an index takes its time, and the stream goes on.
+                try cursorRow.requireEpoch(of: cursor)
+                try runUnlessDone(statement)
+            }
         }
     }
 
@@ -126,12 +130,7 @@ extension PostgresTarget: RowTarget {
     package func save(_ copy: TableCopy, at cursor: Cursor, changesStream: Bool) throws {
         try loading(copy.table) {
             try inTransaction(at: nil) {
-                let rows = try session.query(
-                    "select from tidemark.cursor where pipeline = $1 and epoch = $2 for update",
-                    [.text(context.pipeline), .text(String(cursor.epoch))])
-                guard rows.count == 1 else {
-                    throw cursor.isElsewhere(than: try CursorRow(session: session, pipeline: context.pipeline).read(), pipeline: context.pipeline)
-                }
+                try cursorRow.requireEpoch(of: cursor, lock: "for update")
                 try records.save(copy)
                 if changesStream { try raiseRevision() }
             }
@@ -156,7 +155,7 @@ extension PostgresTarget: RowTarget {
     /// The cursor is held first: who would move it waits.
     private func inTransaction(at cursor: Cursor?, _ body: () throws -> Void) throws {
         try session.run(context.begin)
-        if let cursor { try CursorRow(session: session, pipeline: context.pipeline).hold(cursor) }
+        if let cursor { try cursorRow.pin(cursor) }
         try body()
         try session.settle()
         try session.run("commit")

@@ -37,6 +37,8 @@ extension PostgresFailure {
     private var remedy: String {
         switch sqlState {
         case "42501": "Give the role the right (psql's \\dp shows what it has), or connect as the role that ran setup."
+        // A guard says by itself what to type.
+        case "25006" where !hint.isEmpty: hint
         case "25006": "The server is read-only or a standby: give the address of the primary."
         case "28P01", "28000": "Check user and password: the URL, PGPASSWORD or ~/.pgpass, and the server's pg_hba.conf."
         case "3D000": "Create the database, or correct its name in the URL."

@@ -16,6 +16,7 @@ struct LogUpgrade {
             guard try database.rows("SELECT 1 FROM pragma_table_info(?, 'main') WHERE name = ?", [.string(table), .string(column)]).isEmpty else { continue }
             missing.append("ALTER TABLE \(table) ADD COLUMN \(column) \(type)")
         }
-        return missing.isEmpty ? [] : missing + SQLScript.statements(SQLiteSQL.install)
+        let hasRoles = try RoleTable(database).exists()
+        return missing.isEmpty && hasRoles ? [] : missing + SQLScript.statements(SQLiteSQL.install)
     }
 }

@@ -73,7 +73,7 @@ struct SourceChecks {
         try database.rows(
             """
             SELECT a.name FROM main.sqlite_schema AS a
-            WHERE a.type = 'trigger' AND a.tbl_name = ?1 AND a.name NOT GLOB 'tidemark_capture_[0-9]*'
+            WHERE a.type = 'trigger' AND a.tbl_name = ?1 AND \(CaptureFingerprint.isApplicationTrigger)
               AND a.rowid > (SELECT min(c.rowid) FROM main.sqlite_schema AS c
                              WHERE c.type = 'trigger' AND c.tbl_name = ?1 AND c.name GLOB 'tidemark_capture_[0-9]*')
             ORDER BY a.name

@@ -10,14 +10,15 @@ struct SourceRemoval {
     func plan(_ pipeline: String) throws -> [String] {
         if let steps = try stepsBesideOthers(pipeline) {
             let name = SQLiteIdentifier.literal(pipeline)
-            return ["DELETE FROM tidemark_pipeline WHERE name = \(name)"] + steps.flatMap(\.statements)
+            return try roles(pipeline) + ["DELETE FROM tidemark_pipeline WHERE name = \(name)"] + steps.flatMap(\.statements)
         }
-        guard try anythingIsLeft() else { return [] }
-        return try triggers().map(Self.drop) + SQLScript.statements(SQLiteSQL.uninstall)
+        guard try anythingIsLeft() else { return try roles(pipeline) }
+        return try roles(pipeline) + triggers().map(Self.drop) + SQLScript.statements(SQLiteSQL.uninstall)
     }
 
     func remove(_ pipeline: String) throws {
         let lock = WriteLock(database: database)
+        if try !roles(pipeline).isEmpty { try lock.hold { for statement in try roles(pipeline) { try database.execute(statement) } } }
         if let steps = try stepsBesideOthers(pipeline) {
             try lock.hold {
                 _ = try database.rows("DELETE FROM main.tidemark_pipeline WHERE name = ?", [.string(pipeline)])
@@ -54,6 +55,13 @@ struct SourceRemoval {
         }
         // A table that no longer fits its capture is setup's business.
         return try CapturePlan(database, capturing: wanted, isInstalled: true).steps.filter { $0.made == nil }
+    }
+
+    /// The guard of the pipeline, and what the database was to it; what keeps that goes with the last of both sides.
+    private func roles(_ pipeline: String) throws -> [String] {
+        let isTarget = try CursorTable(database).exists()
+        let hasOthers = try log.isInstalled() && PipelineRegistry(database: database).names().contains { $0 != pipeline }
+        return try RoleTable(database).removal(of: pipeline, isLastSide: !isTarget && !hasOthers)
     }
 
     private func anythingIsLeft() throws(SQLiteFailure) -> Bool {

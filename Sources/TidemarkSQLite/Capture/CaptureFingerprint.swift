@@ -23,7 +23,7 @@ struct CaptureFingerprint {
             """
             SELECT type, sql FROM main.sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL
               AND (type = 'table' OR type = 'index' AND upper(sql) GLOB 'CREATE UNIQUE*'
-                   OR type = 'trigger' AND name NOT GLOB 'tidemark_capture_[0-9]*')
+                   OR type = 'trigger' AND \(Self.isApplicationTrigger))
             ORDER BY type = 'trigger', type = 'index', name
             """, [.string(table)])
         guard rows.first?[0] == .string("table") else { return [] }
@@ -32,12 +32,15 @@ struct CaptureFingerprint {
         }.map { $0[1].string ?? "" }
     }
 
+    /// Of a row of `sqlite_schema` that is a trigger: neither capture's nor a guard's.
+    static let isApplicationTrigger = "name NOT GLOB 'tidemark_capture_[0-9]*' AND name NOT GLOB '\(TableGuard.names)'"
+
     /// Does the application have triggers of its own on the table that run before capture's rows are written?
     func hasBeforeTriggers(on table: String) throws(SQLiteFailure) -> Bool {
         try database.rows(
             """
             SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?
-              AND name NOT GLOB 'tidemark_capture_[0-9]*'
+              AND \(Self.isApplicationTrigger)
             """, [.string(table)]
         ).contains { SQLiteIndexText.isBeforeTrigger($0[0].string ?? "") }
     }

@@ -8,10 +8,13 @@ package struct SQLiteCatalog {
     package static let ownTables = [
         "data_changes", "tidemark_capture", "tidemark_column", "tidemark_replaced", "tidemark_tick",
         "tidemark_pipeline", "tidemark_log_limit", "tidemark_installation",
-    ] + targetTables
+    ] + targetTables + [roleTable]
 
     /// What a target keeps.
     static let targetTables = ["tidemark_cursor", "tidemark_table_copy", "tidemark_table_proof", "tidemark_repair"]
+
+    /// What a source and a target keep.
+    static let roleTable = "tidemark_role"
 
     /// All user tables, by name. Virtual and shadow tables, SQLite's and tidemark's own are left out.
     package func tables() throws(SQLiteFailure) -> [SQLiteTable] {

@@ -93,12 +93,15 @@ package final class SQLiteRowTarget: RowTarget {
         }
     }
 
-    package func finish(_ table: TableName, running statements: [String]) throws {
-        try place?.check(path, role: "target")
+    package func finish(_ table: TableName, running statements: [String], at cursor: Cursor) throws {
         for statement in statements {
             do {
-                try database.execute(statement)
-            } catch {
+                try place?.check(path, role: "target")
+                try database.transaction("BEGIN IMMEDIATE") {
+                    try cursors.requireEpoch(of: cursor, of: pipeline)
+                    try database.execute(statement)
+                }
+            } catch let error as SQLiteFailure {
                 // Made before a crash, or by a person.
                 guard !error.saysAlreadyThere else { continue }
                 guard error.isConstraint else {

@@ -13,16 +13,10 @@ struct CursorTable {
     /// The columns that `cursor(_:pipeline:)` reads.
     static let columns = "source, snapshot, witness, last_id, epoch, revision"
 
-    func cursor(of pipeline: String) throws -> Cursor? {
-        let rows = try database.rows(
-            "SELECT \(Self.columns) FROM main.tidemark_cursor WHERE pipeline = ?", [.string(pipeline)])
-        return try rows.first.map { try Self.cursor($0, pipeline: pipeline) }
-    }
-
     /// The cursor with what people want to know about it; nil where there is none.
-    /// - Parameter isCurrent: an installation of an older version lacks columns until it is renewed.
-    func stored(_ pipeline: String, isCurrent: Bool) throws -> StoredCursor? {
-        let more = isCurrent ? "hold, held_by, held_at, closed_at, source_at, seen_id, seen_at" : "NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    /// An installation of an older version lacks columns until it is renewed.
+    func stored(_ pipeline: String) throws -> StoredCursor? {
+        let more = try TargetInstallation(database).isCurrent() ? "hold, held_by, held_at, closed_at, source_at, seen_id, seen_at" : "NULL, NULL, NULL, NULL, NULL, NULL, NULL"
         let rows = try database.rows(
             "SELECT \(Self.columns), applied_at, worker, failure, \(more) FROM main.tidemark_cursor WHERE pipeline = ?", [.string(pipeline)])
         guard let row = rows.first else { return nil }
@@ -41,35 +35,52 @@ struct CursorTable {
             """
             UPDATE main.tidemark_cursor SET snapshot = ?, witness = ?, last_id = ?, revision = ?,
                 applied_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-            WHERE pipeline = ? AND snapshot = ? AND witness = ? AND epoch = ? AND revision = ?
+            WHERE pipeline = ? AND snapshot = ? AND witness = ? AND epoch = ? AND revision = ? AND closed_at IS NULL
             """,
             [
                 .string(moved.snapshot.description), .string(moved.witness), .integer(moved.lastID),
                 .integer(moved.revision), .string(pipeline), .string(cursor.snapshot.description),
                 .string(cursor.witness), .integer(cursor.epoch), .integer(cursor.revision),
             ])
-        if database.changes != 1 { throw cursor.isElsewhere(than: try self.cursor(of: pipeline), pipeline: pipeline) }
+        if database.changes != 1 { throw try elsewhere(than: cursor, of: pipeline) }
     }
 
     /// Makes sure, in the caller's write transaction, that the cursor is where the caller knows it to be.
     func require(_ cursor: Cursor, of pipeline: String) throws {
-        let found = try self.cursor(of: pipeline)
-        guard let found, found.isAt(cursor) else { throw cursor.isElsewhere(than: found, pipeline: pipeline) }
+        guard let found = try open(pipeline), found.isAt(cursor) else { throw try elsewhere(than: cursor, of: pipeline) }
+    }
+
+    /// The cursor, unless nobody may move it any more.
+    private func open(_ pipeline: String) throws -> Cursor? {
+        let rows = try database.rows(
+            "SELECT \(Self.columns) FROM main.tidemark_cursor WHERE pipeline = ? AND closed_at IS NULL", [.string(pipeline)])
+        return try rows.first.map { try Self.cursor($0, pipeline: pipeline) }
+    }
+
+    /// What to say where a move from here failed.
+    func elsewhere(than cursor: Cursor, of pipeline: String) throws -> TidemarkError {
+        guard let stored = try stored(pipeline) else { return cursor.isElsewhere(than: nil, pipeline: pipeline) }
+        if let closedAt = stored.closedAt, stored.cursor.epoch == cursor.epoch { return StoredCursor.isClosed(at: closedAt, pipeline: pipeline) }
+        return cursor.isElsewhere(than: stored.cursor, pipeline: pipeline)
+    }
+
+    /// Does the cursor's row hold all that this version knows of?
+    func requireCurrent(_ pipeline: String) throws {
+        guard try TargetInstallation(database).isCurrent() else { throw OlderTarget.error(pipeline) }
     }
 
     /// Tells every process that works on the pipeline to look at the copies before it goes on: the cursor's revision is
     /// one higher from now on, and what the caller knows of it is out of date by exactly that.
     func raiseRevision(for cursor: Cursor, of pipeline: String) throws {
         _ = try database.rows(
-            "UPDATE main.tidemark_cursor SET revision = revision + 1 WHERE pipeline = ? AND epoch = ?",
+            "UPDATE main.tidemark_cursor SET revision = revision + 1 WHERE pipeline = ? AND epoch = ? AND closed_at IS NULL",
             [.string(pipeline), .integer(cursor.epoch)])
-        if database.changes != 1 { throw cursor.isElsewhere(than: try self.cursor(of: pipeline), pipeline: pipeline) }
+        if database.changes != 1 { throw try elsewhere(than: cursor, of: pipeline) }
     }
 
     /// Makes sure, in the caller's write transaction, that the worker of that epoch still holds the pipeline.
     func requireEpoch(of cursor: Cursor, of pipeline: String) throws {
-        let found = try self.cursor(of: pipeline)
-        guard let found, found.epoch == cursor.epoch else { throw cursor.isElsewhere(than: found, pipeline: pipeline) }
+        guard try open(pipeline)?.epoch == cursor.epoch else { throw try elsewhere(than: cursor, of: pipeline) }
     }
 
     static func cursor(_ row: [SQLiteValue], pipeline: String) throws -> Cursor {

@@ -16,7 +16,8 @@ struct TargetInstallation {
             statements += Self.addedColumns.filter { !known.contains($0.name) }
                 .map { "ALTER TABLE tidemark_cursor ADD COLUMN \($0.name) \($0.type)" }
         }
-        guard standing.count < SQLiteCatalog.targetTables.count else { return statements }
+        let hasRoles = try RoleTable(database).exists()
+        guard standing.count < SQLiteCatalog.targetTables.count || !hasRoles else { return statements }
         return statements + SQLScript.statements(SQLiteSQL.target)
     }
 
@@ -29,7 +30,7 @@ struct TargetInstallation {
     }
 
     /// What `remove` would run now.
-    func removal(of pipeline: String) throws(SQLiteFailure) -> [String] {
+    func removal(of pipeline: String) throws -> [String] {
         let standing = try tables()
         let name = SQLiteIdentifier.literal(pipeline)
         var isLast = true
@@ -37,11 +38,13 @@ struct TargetInstallation {
             isLast = try database.rows(
                 "SELECT 1 FROM main.tidemark_cursor WHERE pipeline <> ? LIMIT 1", [.string(pipeline)]).isEmpty
         }
-        return standing.map { isLast ? "DROP TABLE main.\($0)" : "DELETE FROM main.\($0) WHERE pipeline = \(name)" }
+        let isLastSide = try isLast && !ChangeLog(database: database).isInstalled()
+        return try RoleTable(database).removal(of: pipeline, isLastSide: isLastSide)
+            + standing.map { isLast ? "DROP TABLE main.\($0)" : "DELETE FROM main.\($0) WHERE pipeline = \(name)" }
     }
 
     func remove(_ pipeline: String) throws {
-        guard try !tables().isEmpty else { return }
+        guard try !removal(of: pipeline).isEmpty else { return }
         try WriteLock(database: database).hold {
             for statement in try removal(of: pipeline) { try database.execute(statement) }
         }
