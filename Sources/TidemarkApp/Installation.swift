@@ -102,6 +102,8 @@ package struct Installation {
             let request = try definition.request(source)
             let tables = try source.tables(request.selection)
             var found = try source.check(request).map { ("source", $0) } + target.check(tables).map { ("target", $0) }
+            // Where the source's own cannot all be read, its findings say so.
+            if let sequences = try? source.sequences(request.selection) { found += try target.check(sequences).map { ("target", $0) } }
             if let identity = try source.identity(), try target.identityAsSource() == identity {
                 found.append(("target", Finding(.problem, sameDatabase().why, remedy: sameDatabase().remedy)))
             }

@@ -13,10 +13,18 @@ extension Pipeline {
         let cursor = try await atStandstill(on: Array(names), after: start) { standstill in
             // Capture may have left some of them, and another process may have copied some, meanwhile.
             try await self.learnCopies(of: standstill.position.tables)
+            try await self.advanceSequences()
             return try await self.copy(self.copiesLeft.filter { $0.state != .done && names.contains($0.table) }, at: standstill)
         }
         progress.cursor = cursor
         return cursor
+    }
+
+    /// Before the rows that are copied, which have drawn from them: there may be no window that does it.
+    private func advanceSequences() async throws {
+        let selection = selection
+        let sequences = try await sourceThread.run { try $0?.sequences(selection) ?? [] }
+        try await targetThread.run { try $0?.advance(sequences) }
     }
 
     private func copy(_ left: [TableCopy], at standstill: Standstill) async throws -> Cursor {

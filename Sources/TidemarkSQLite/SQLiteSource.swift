@@ -10,6 +10,8 @@ package final class SQLiteSource: ChangeSource {
     private let dataVersion: SQLiteStatement
     private let installID: String
     private var confirmation: Confirmation
+    private let numbers: RowNumberReading
+    private var following = SequenceFollowing()
     /// The place and the version of the data at which there was nothing to do.
     private var idle: (version: Int64, cursor: Cursor)?
     /// The version of the schema in which every captured table was what setup made.
@@ -26,6 +28,7 @@ package final class SQLiteSource: ChangeSource {
         let database = try SQLiteFile(path, role: "source").open()
         self.database = database
         log = ChangeLog(database: database)
+        numbers = RowNumberReading(database)
         confirmation = Confirmation(database, limits: limits)
         (installID, dataVersion) = try saying("the source cannot be read", path: path) { [log] in
             guard let id = try log.installID() else {
@@ -51,15 +54,21 @@ package final class SQLiteSource: ChangeSource {
         return try saying("the change log cannot be read", path: path) {
             let version = try currentDataVersion()
             if end == nil, let idle, idle.version == version, idle.cursor == cursor { return [] }
-            let found = try database.transaction("BEGIN") { try ends(after: cursor, taking: taken, upTo: end) }
+            let (found, states) = try database.transaction("BEGIN") {
+                let found = try ends(after: cursor, taking: taken, upTo: end)
+                return (found, found.isEmpty ? [] : try numbers.states(taking: taken.selection))
+            }
             guard let last = found.last else {
                 idle = (version, cursor)
                 return []
             }
             var from = cursor.lastApplied
+            // A row of the log witnesses whoever's windows end with it, and numbers may be younger than an end that was given.
+            let carried = following.carried(states, after: cursor, witness: end == nil ? last.token : nil)
             let windows = found.map { end in
                 defer { from = end.id }
-                return Window(start: .change(from), end: .change(end.id), witness: end.token, afterID: from, throughID: end.id)
+                return Window(
+                    start: .change(from), end: .change(end.id), witness: end.token, afterID: from, throughID: end.id, sequences: carried)
             }
             try writeTick(atLeastAfter: cursor.lastApplied, last: last.id)
             return windows
@@ -87,6 +96,12 @@ package final class SQLiteSource: ChangeSource {
                     remedy: "Somebody deleted rows of data_changes: type tidemark teardown … and tidemark setup …, then tidemark run --existing empty …",
                     retry: .unlessMoved)
             }
+        }
+    }
+
+    package func sequences(_ selection: TableSelection) throws -> [SequenceState] {
+        try saying("the numbers of rows cannot be read", path: path) {
+            try database.transaction("BEGIN") { try numbers.states(taking: selection) }
         }
     }
 

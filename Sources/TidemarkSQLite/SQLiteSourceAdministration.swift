@@ -134,6 +134,12 @@ package final class SQLiteSourceAdministration: SourceAdministration {
         }
     }
 
+    package func sequences(_ selection: TableSelection) throws -> [SequenceState] {
+        try saying("the numbers of rows cannot be read", path: path) {
+            try database.transaction("BEGIN") { try RowNumberReading(database).states(taking: selection) }
+        }
+    }
+
     package func status(
         of pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]
     ) throws -> SourceStatus {

@@ -14,6 +14,7 @@ package final class SQLiteTarget: ChangeTarget {
     private let staging: WindowStaging
     /// As whom this connection took the pipeline over; nil where it works beside its worker.
     private var holder: (worker: String, epoch: Int64)?
+    private let numbers: TargetRowNumbers
 
     package init(path: String, pipeline: String) throws {
         self.path = path
@@ -21,6 +22,7 @@ package final class SQLiteTarget: ChangeTarget {
         place = FilePlace(path)
         (database, staging) = try TargetConnection.open(path, pipeline: pipeline)
         tables = TargetTables(database, pipeline: pipeline)
+        numbers = TargetRowNumbers(database)
     }
 
     package func takeOver(worker: String) throws -> Cursor {
@@ -80,6 +82,14 @@ package final class SQLiteTarget: ChangeTarget {
         }
     }
 
+    package func advance(_ sequences: [SequenceState]) throws {
+        guard !sequences.isEmpty else { return }
+        try place?.check(path, role: "target")
+        try saying("the numbers of rows were not set", pipeline: pipeline, path: path) {
+            try WriteLock(database: database).hold { try numbers.advance(sequences) }
+        }
+    }
+
     /// The cursor moves by compare-and-set, last of all: a page that is written twice in one transaction of the
     /// write-ahead log makes SQLite read all that lies behind it once more. One writer at a time makes a second worker
     /// wait at the beginning, where it is refused before it has done anything.
@@ -102,6 +112,7 @@ package final class SQLiteTarget: ChangeTarget {
                     moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)
                 }
                 try application.finish()
+                try numbers.advance(window.sequences)
                 if case .change(let id) = window.end { moved.lastID = max(moved.lastID, id) }
                 try cursors.move(cursor, to: moved, of: pipeline)
                 try database.execute("COMMIT")

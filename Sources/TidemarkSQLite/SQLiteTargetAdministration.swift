@@ -86,6 +86,16 @@ package final class SQLiteTargetAdministration: TargetAdministration {
         }
     }
 
+    package func check(_ sequences: [SequenceState]) throws -> [Finding] {
+        try saying("the target cannot be checked", path: path) { try TargetRowNumbers(database).findings(sequences) }
+    }
+
+    package func setSequences(_ states: [SequenceState], margin: Int64) throws -> [String] {
+        try saying("the numbers of rows were not set", path: path) {
+            try WriteLock(database: database).hold { try TargetRowNumbers(database).set(states, margin: margin) }
+        }
+    }
+
     package func planRemoval(of pipeline: String) throws -> [PlannedStatement] {
         try saying("the removal cannot be planned", pipeline: pipeline, path: path) {
             try installation.removal(of: pipeline).map { PlannedStatement($0, lock: WriteLock.inWords) }

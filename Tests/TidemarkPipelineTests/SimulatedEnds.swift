@@ -4,6 +4,7 @@ import TidemarkCore
 /// The source side of a simulated world.
 final class SimulatedSource: ChangeSource {
     private let world: SimulatedWorld
+    private var following = SequenceFollowing()
     init(_ world: SimulatedWorld) { self.world = world }
 
     func identity() throws -> String { "simulated" }
@@ -46,11 +47,20 @@ final class SimulatedSource: ChangeSource {
             let witness = "tick-\(inner.ticks.count)"
             inner.ticks.insert(witness)
             try inner.mayFail("after the tick")
+            let sequences = following.carried(inner.sequences, after: cursor, witness: witness)
             var from = start
             return ends.filter { $0 != start }.map { end in
                 defer { from = end }
-                return Window(start: .transactions(from), end: .transactions(end), witness: witness, afterID: 0, throughID: .max)
+                return Window(start: .transactions(from), end: .transactions(end), witness: witness, afterID: 0, throughID: .max,
+                    sequences: sequences)
             }
+        }
+    }
+
+    func sequences(_ selection: TableSelection) throws -> [SequenceState] {
+        try world.inner.withLock { inner in
+            try inner.mayFail("reading the sequences")
+            return inner.sequences
         }
     }
 
@@ -123,6 +133,13 @@ final class SimulatedTarget: ChangeTarget {
         try world.inner.withLock { try $0.mayFail("recording a failure") }
     }
 
+    func advance(_ sequences: [SequenceState]) throws {
+        try world.inner.withLock { inner in
+            try inner.mayFail("setting the sequences")
+            inner.advance(sequences)
+        }
+    }
+
     func apply(
         _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
         nextPage: () throws -> ChangePage?
@@ -137,6 +154,7 @@ final class SimulatedTarget: ChangeTarget {
             moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)
         }
         for image in gone { state.add(-1, of: image) }
+        world.inner.withLock { $0.advance(window.sequences) }
         return try commit(state, moved, from: cursor)
     }
 
@@ -183,6 +201,7 @@ extension SimulatedWorld.Inner {
         default: target.keyed == source.keyed
         }
         let isKeylessRight = keyless?.state == .waiting ? target.keyless.isEmpty : target.keyless == source.keyless
+        if let row = rowBeforeSequence { violations.append("the sequence of \(row) is behind it") }
         guard isKeyedRight, isKeylessRight else { return violations.append("the target is no state of the source at \(snapshot)") }
     }
 }

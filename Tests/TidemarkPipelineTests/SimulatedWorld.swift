@@ -33,6 +33,10 @@ final class SimulatedWorld: Sendable {
         /// Rows that the source's tables hold, and the log does not.
         var initial = State()
         var target = State()
+        /// The last value that each of the source's sequences gave: a row's `v` comes from the one that its remainder names.
+        var given: [Int64: Int64] = [:]
+        /// The target's sequences, which no rollback takes back.
+        var targetGiven: [Int64: Int64] = [:]
         var cursor: Cursor
         var copies: [TableName: TableCopy] = [:]
         var faults = 0
@@ -139,9 +143,34 @@ extension SimulatedWorld.Inner {
             entry = SimulatedWorld.Entry(
                 id: id, xid: xid, capture: 1, operation: isDelete ? .delete : .update, key: key,
                 image: isDelete ? nil : "{\"id\":0,\"v\":\(id)}")
+            if !isDelete { given[id % Self.sequenceCount] = id }
         }
         log.append(entry)
         open[xid]?.append(entry)
+    }
+
+    static let sequenceCount: Int64 = 5
+
+    var sequences: [SequenceState] {
+        given.sorted { $0.key < $1.key }.map { number, value in
+            SequenceState(
+                SequenceState.Identity(columns: [], name: TableName(schema: nil, name: "\(number)")), lastValue: value, isCalled: true)
+        }
+    }
+
+    mutating func advance(_ states: [SequenceState]) {
+        for state in states {
+            guard let number = state.identity.name.flatMap({ Int64($0.name) }) else { continue }
+            targetGiven[number] = max(targetGiven[number] ?? 0, state.lastValue)
+        }
+    }
+
+    /// The first row of the target whose value its sequence would give again.
+    var rowBeforeSequence: String? {
+        target.keyed.values.first { image in
+            guard let value = Int64(image.drop { $0 != "v" }.dropFirst(3).dropLast()), value > 0 else { return false }
+            return targetGiven[value % Self.sequenceCount] ?? 0 < value
+        }
     }
 
     mutating func finish(_ xid: UInt64, committing: Bool) {

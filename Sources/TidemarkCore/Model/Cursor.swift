@@ -64,13 +64,18 @@ package struct Window: Hashable, Sendable {
     package var afterID: Int64
     /// No change of the window has a higher id: where reading may end.
     package var throughID: Int64
+    /// Where sequences stood after `end` was taken: those that the target may not know so, of all windows of the look.
+    package var sequences: [SequenceState]
 
-    package init(start: Snapshot, end: Snapshot, witness: String, afterID: Int64, throughID: Int64) {
+    package init(
+        start: Snapshot, end: Snapshot, witness: String, afterID: Int64, throughID: Int64, sequences: [SequenceState] = []
+    ) {
         self.start = start
         self.end = end
         self.witness = witness
         self.afterID = afterID
         self.throughID = throughID
+        self.sequences = sequences
     }
 }
 

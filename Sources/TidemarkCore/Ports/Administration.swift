@@ -37,6 +37,10 @@ package protocol SourceAdministration: AnyObject {
     /// Everything that would go wrong, or is worth knowing, each with its remedy.
     func check(_ request: CaptureRequest) throws -> [Finding]
 
+    /// Where all sequences stand now that a pipeline with this selection follows: for a switchover, once nobody writes.
+    /// - Throws: also for one that cannot be read.
+    func sequences(_ selection: TableSelection) throws -> [SequenceState]
+
     /// How the log stands for a pipeline whose target is at `cursor`.
     /// - Parameter settledThrough: up to which generation of its capture nothing that passed unseen
     ///   matters to a table any more.
@@ -82,6 +86,15 @@ package protocol TargetAdministration: AnyObject {
 
     /// What keeps the target from holding what the source's tables hold.
     func check(_ tables: [SourceTable]) throws -> [Finding]
+
+    /// What keeps the target's sequences from following these of the source.
+    func check(_ sequences: [SequenceState]) throws -> [Finding]
+
+    /// Puts the target's sequences where the source's stand, so that they give next what those would have given. Never
+    /// behind what a row of the target has, or the sequence itself has given, in the direction in which it counts.
+    /// - Parameter margin: how many values more are taken for given.
+    /// - Returns: what could not be set, in words.
+    func setSequences(_ states: [SequenceState], margin: Int64) throws -> [String]
 
     func planRemoval(of pipeline: String) throws -> [PlannedStatement]
 

@@ -25,6 +25,9 @@ package protocol ChangeSource: AnyObject {
     /// - Throws: if the cursor's own witness is gone, or if rows of a table may have passed capture unseen.
     func windows(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) throws -> [Window]
 
+    /// Where the sequences stand that a pipeline with this selection follows. What cannot be read just now is left out.
+    func sequences(_ selection: TableSelection) throws -> [SequenceState]
+
     /// Hands over a window's changes in pages, in the order of their ids.
     /// - Parameters:
     ///   - captures: the generations that the pipeline takes; rows of others are left out.

@@ -16,7 +16,11 @@ package protocol ChangeTarget: AnyObject {
     /// worker still holds the pipeline.
     func record(failure: String, epoch: Int64) throws
 
-    /// Applies one window and moves the cursor over it by compare-and-set, in one transaction.
+    /// Puts sequences that are behind the source's where those are, beside any window: before rows that are copied.
+    func advance(_ sequences: [SequenceState]) throws
+
+    /// Applies one window and moves the cursor over it by compare-and-set, in one transaction. Sequences that are behind
+    /// are put where the window says before that is committed.
     ///
     /// - Parameters:
     ///   - tables: by the generation that the changes carry.

@@ -139,6 +139,10 @@ package final class PostgresSourceAdministration: SourceAdministration {
         }
     }
 
+    package func sequences(_ selection: TableSelection) throws -> [SequenceState] {
+        try reporting("the sequences cannot be read") { try SourceSequences(session: session).states(selection) }
+    }
+
     package func status(
         of pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]
     ) throws -> SourceStatus {

@@ -52,6 +52,14 @@ package final class PostgresTargetAdministration: TargetAdministration {
         try reporting("the target cannot be checked") { try TargetCheck(session: session).findings(tables) }
     }
 
+    package func check(_ sequences: [SequenceState]) throws -> [Finding] {
+        try reporting("the target's sequences cannot be checked") { try SequenceSwitch(session: session).findings(sequences) }
+    }
+
+    package func setSequences(_ states: [SequenceState], margin: Int64) throws -> [String] {
+        try reporting("the sequences cannot be set") { try SequenceSwitch(session: session).set(states, margin: margin) }
+    }
+
     package func planRemoval(of pipeline: String) throws -> [PlannedStatement] {
         try reporting("the removal cannot be planned") {
             try OwnSchema(session: session).refuseForeign()

@@ -11,7 +11,8 @@ struct SourceCheck {
                 Finding(.problem, "no table is selected", remedy: "Patterns are schema.table with *; psql's \\dt *.* lists the tables."))
         }
         for table in tables { found += try examine(table, request) }
-        found += try sequences(tables)
+        found += try applications(of: tables)
+        found += try SourceSequences(session: session).findings(request.selection)
         if try CaptureRegistry.isInstalled(in: session) {
             guard try LogLimitRecord.isInstalled(in: session) else {
                 return found + [Finding(.problem, "the source was set up by an older version", remedy: OlderLog.remedy)]
@@ -100,7 +101,7 @@ struct SourceCheck {
         return found
     }
 
-    private func sequences(_ tables: [SourceTable]) throws -> [Finding] {
+    private func applications(of tables: [SourceTable]) throws -> [Finding] {
         guard !tables.isEmpty else { return [] }
         return [
             Finding(

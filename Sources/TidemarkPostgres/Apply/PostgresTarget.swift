@@ -7,6 +7,7 @@ package final class PostgresTarget: ChangeTarget {
     let tables: TargetTables
     /// As whom this session took the pipeline over; nil where it works beside its worker.
     private var holder: (worker: String, epoch: Int64)?
+    private let sequences: TargetSequences
 
     var cursorRow: CursorRow { CursorRow(session: session, pipeline: context.pipeline) }
 
@@ -18,6 +19,7 @@ package final class PostgresTarget: ChangeTarget {
             throw TargetFault(failure, pipeline: pipeline).error("the target cannot be used")
         }
         tables = TargetTables(session: session, context: context)
+        sequences = TargetSequences(session: session, prepared: tables.prepared)
     }
 
     /// What holds for the whole session.
@@ -99,6 +101,16 @@ package final class PostgresTarget: ChangeTarget {
         }
     }
 
+    package func advance(_ states: [SequenceState]) throws {
+        do {
+            try sequences.advance(states)
+            try session.settle()
+        } catch {
+            sequences.forget()
+            throw TargetFault(error, context: context).error("the sequences cannot be set")
+        }
+    }
+
     /// Applies one window and moves the cursor over it, in one transaction.
     ///
     /// A window of one page that does not fit row by row is staged at once; of a longer one the pages
@@ -130,6 +142,7 @@ package final class PostgresTarget: ChangeTarget {
             session.rollback()
             // What was found may be why it failed: look again.
             tables.forget()
+            sequences.forget()
             guard let failure = error as? PostgresFailure else { throw error }
             throw TargetFault(failure, context: context).error("a window cannot be applied")
         }
@@ -152,6 +165,7 @@ package final class PostgresTarget: ChangeTarget {
             page = try nextPage()
         }
         try work.finish()
+        try sequences.advance(window.sequences)
         try closeWindow(at: moved.lastID, using: work.tablesUsed)
         try session.run("commit")
         return moved

@@ -7,6 +7,8 @@ package final class PostgresSource: ChangeSource {
     private let prepared: PreparedStatements
     private let log: LogReading
     private let shapes: ShapeWatch
+    private let sequences: SequenceReading
+    private var following = SequenceFollowing()
     /// As it was at the last thorough look at shapes.
     private var registry: (version: Int, tables: [CapturedTable])?
     /// What the last look found where there was nothing to apply after `start`.
@@ -22,6 +24,7 @@ package final class PostgresSource: ChangeSource {
         prepared = PreparedStatements(session)
         log = LogReading(session: session, prepared: prepared)
         shapes = ShapeWatch(session, prepared)
+        sequences = SequenceReading(session)
         self.limits = limits
     }
 
@@ -78,7 +81,8 @@ package final class PostgresSource: ChangeSource {
             let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
             progress = (tick, start, floor + 1)
             let end = try tick.stop.map { try lastEnd(before: $0, from: start, above: floor) } ?? tick.snapshot
-            return try cut(from: start, to: end, tick, above: floor, first: first)
+            let carried = try carriedSequences(after: cursor, taken, witness: tick.token)
+            return try cut(from: start, to: end, tick, above: floor, first: first, carrying: carried)
         }
     }
 
@@ -93,7 +97,18 @@ package final class PostgresSource: ChangeSource {
         let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
         progress = (tick, start, floor + 1)
         let first = try log.firstID(in: floor..<max(floor, tick.highID), notSeenBy: start, seenBy: end)
-        return try cut(from: start, to: end, tick, above: floor, first: first ?? floor)
+        let carried = try carriedSequences(after: cursor, taken, witness: tick.token)
+        return try cut(from: start, to: end, tick, above: floor, first: first ?? floor, carrying: carried)
+    }
+
+    package func sequences(_ selection: TableSelection) throws -> [SequenceState] {
+        try reporting("the sequences cannot be read") { try sequences.states(taking: selection, version: shapes.version) ?? [] }
+    }
+
+    /// After the windows' end was taken: what a row of theirs drew from a sequence, it has given by now.
+    private func carriedSequences(after cursor: Cursor, _ taken: TakenTables, witness: String) throws -> [SequenceState] {
+        let states = try sequences.states(taking: taken.selection, version: shapes.version)
+        return following.carried(states ?? [], after: cursor, witness: states == nil ? nil : witness)
     }
 
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
@@ -168,7 +183,8 @@ package final class PostgresSource: ChangeSource {
     }
 
     private func cut(
-        from start: TransactionSnapshot, to end: TransactionSnapshot, _ tick: WrittenTick, above lowest: Int64, first: Int64
+        from start: TransactionSnapshot, to end: TransactionSnapshot, _ tick: WrittenTick, above lowest: Int64, first: Int64,
+        carrying sequences: [SequenceState]
     ) throws -> [Window] {
         let ticks = try ticks(above: lowest)
         let ends = WindowCut.ends(
@@ -179,7 +195,7 @@ package final class PostgresSource: ChangeSource {
             defer { from = next }
             return Window(
                 start: .transactions(from), end: .transactions(next), witness: tick.token, afterID: lowest,
-                throughID: highIDs[next] ?? tick.highID)
+                throughID: highIDs[next] ?? tick.highID, sequences: sequences)
         }
     }
 

@@ -80,6 +80,13 @@ package final class PostgresSession {
         _ = try checked(PQexec(connection, sql))
     }
 
+    /// Runs several statements without parameters in one round trip and, unless they say otherwise, one transaction.
+    /// - Returns: the rows of the last one.
+    func last(of sql: String) throws(PostgresFailure) -> PostgresRows {
+        try settle()
+        return PostgresRows(try checked(PQexec(connection, sql)))
+    }
+
     /// Runs one statement. A parameter is text, or JSON bytes that need no terminator.
     /// - Returns: the rows, every value in its text form.
     @discardableResult
