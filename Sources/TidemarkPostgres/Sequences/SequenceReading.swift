@@ -32,14 +32,18 @@ final class SequenceReading {
     }
 
     /// - Parameter version: another one where columns may take their values from other sequences now.
-    /// - Returns: nil where the catalogue changes faster than it can be read.
+    /// - Returns: nil where those that were found are dropped or held faster than they can be read.
     func states(taking selection: TableSelection, version: Int) throws(PostgresFailure) -> [SequenceState]? {
         if let basis, basis.selection != selection || basis.version != version { forget() }
         for _ in 0..<Self.attemptsMax {
             do {
+                let isFresh = basis == nil
                 try refresh(taking: selection, version: version)
-                if let states = try read() { return states }
+                let (states, isCurrent) = try read()
+                if isCurrent { return states }
                 forget()
+                // Where sequences come and go all the while, as those of temporary tables do, this is as good as it gets.
+                if isFresh { return states }
             } catch {
                 guard !error.isConnectionLost else { throw error }
                 guard error.sqlState == "55P03" else {
@@ -54,9 +58,6 @@ final class SequenceReading {
         }
         return nil
     }
-
-    /// Those of the last reading that the role may not read.
-    var unreadable: [SequenceCatalog.Entry] { basis?.catalog.entries.filter { !$0.isReadable } ?? [] }
 
     private func forget() {
         basis = nil
@@ -92,21 +93,21 @@ final class SequenceReading {
         }
     }
 
-    /// Nil where the catalogue is another one.
-    private func read() throws(PostgresFailure) -> [SequenceState]? {
-        var states: [SequenceState] = []
+    /// Also says whether the catalogue is still the one that was read.
+    private func read() throws(PostgresFailure) -> (states: [SequenceState], isCurrent: Bool) {
+        var (states, isCurrent) = ([SequenceState](), true)
         for piece in pieces {
             let rows = try rows(piece)
             for row in 0..<rows.count {
                 guard let place = rows[row, 0].flatMap({ Int($0) }) else {
-                    guard rows[row, 3] == basis?.stamp else { return nil }
+                    isCurrent = isCurrent && rows[row, 3] == basis?.stamp
                     continue
                 }
                 guard let value = rows[row, 1].flatMap({ Int64($0) }) else { continue }
                 states.append(piece.entries[place].state(lastValue: value, isCalled: rows[row, 2] == "t"))
             }
         }
-        return states
+        return (states, isCurrent)
     }
 
     /// In one round trip, planned once. The time limit is there before the first lock is taken.

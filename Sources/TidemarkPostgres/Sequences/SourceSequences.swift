@@ -11,7 +11,7 @@ struct SourceSequences {
             throw TidemarkError(
                 "the sequences cannot be read", why: "the source's sequences are altered all the while", remedy: "Type the command again.", retry: .later)
         }
-        guard let entry = reading.unreadable.first else { return states }
+        guard let entry = try SequenceCatalog(taking: selection, in: session).entries.first(where: { !$0.isReadable }) else { return states }
         throw TidemarkError(
             "a sequence cannot be read", table: entry.identity.columns.first?.table, why: "the role has no rights on sequence \(entry.name)",
             remedy: try Self.grant(entry, in: session))
