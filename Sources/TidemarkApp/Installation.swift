@@ -83,16 +83,34 @@ package struct Installation {
         guard !sourceOnly else { return try onSource { try $0.remove(definition.name) } }
         try onBothSides { source, target in
             if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, try source.identity()) }
+            let former = try formerRoles()
             try source.remove(definition.name)
             try target.remove(definition.name)
+            for side in former {
+                try side.asSource.remove(definition.name)
+                try side.asTarget.remove(definition.name)
+            }
+        }
+    }
+
+    /// Where roles were changed, either side also has what it had in its other one.
+    private func formerRoles() throws -> [PipelineSide] {
+        try [definition.openSourceSide(), definition.openTargetSide()].filter { side in
+            guard let standing = try side.roles.standing(of: definition.name) else { return false }
+            return standing.cause != .setup
         }
     }
 
     package func planTearDown(sourceOnly: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
         guard !sourceOnly else { return try onSource { try $0.planRemoval(of: definition.name).map { ("source", $0) } } }
         return try onBothSides { source, target in
-            try source.planRemoval(of: definition.name).map { ("source", $0) }
+            let former = try formerRoles().flatMap { side in
+                try side.asSource.planRemoval(of: definition.name) + side.asTarget.planRemoval(of: definition.name)
+            }
+            let now = try source.planRemoval(of: definition.name).map { ("source", $0) }
                 + target.planRemoval(of: definition.name).map { ("target", $0) }
+            let known = Set(now.map(\.1))
+            return now + former.filter { !known.contains($0) }.map { ("former role", $0) }
         }
     }
 

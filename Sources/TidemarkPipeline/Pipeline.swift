@@ -166,13 +166,25 @@ package actor Pipeline {
                     self.abandonLook()
                     return try await self.workOnRows(after: before)
                 }
-                return try await self.applyBacklog(after: before, isWaiting: true)
+                let reached = try await self.applyBacklog(after: before, isWaiting: true)
+                if reached == before { try await self.requireHeld(before) }
+                return reached
             }
             // What the last windows of a burst left, once it is over.
             if cursor == before { confirmBeside(cursor) }
         }
         await confirming?.value
         if cursor != confirmed { try await confirm(cursor) }
+    }
+
+    /// Who applies nothing learns only so that the pipeline was taken over, held, or turned round.
+    private func requireHeld(_ cursor: Cursor) async throws {
+        let name = settings.name
+        try await targetThread.run { target in
+            guard let target else { throw CancellationError() }
+            let found = try target.cursor()
+            if found.epoch != cursor.epoch { throw cursor.isElsewhere(than: found, pipeline: name) }
+        }
     }
 
     func keepLook(_ look: Look) { nextLook = look }

@@ -37,6 +37,10 @@ package struct PostgresEngine: Engine {
         try PostgresTargetAdministration(address)
     }
 
+    package func replayTarget(_ address: String, pipeline: String) throws -> any ReplayTarget {
+        try PostgresReplayTarget(address, pipeline: pipeline)
+    }
+
     package func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration {
         try PostgresRoleAdministration(address, side: side)
     }

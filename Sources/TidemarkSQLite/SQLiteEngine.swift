@@ -40,6 +40,10 @@ package struct SQLiteEngine: Engine {
         try SQLiteTargetAdministration(path: Self.path(address))
     }
 
+    package func replayTarget(_ address: String, pipeline: String) throws -> any ReplayTarget {
+        try SQLiteReplayTarget(path: Self.path(address), pipeline: pipeline)
+    }
+
     package func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration {
         try SQLiteRoleAdministration(path: Self.path(address), side: side)
     }

@@ -106,8 +106,7 @@ struct JobsOption: ParsableArguments {
 extension Pipeline.Settings {
     /// Of this process, from now.
     init(_ definition: PipelineDefinition, jobs: Int?) {
-        let worker = "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)"
-        self.init(name: definition.name, worker: worker)
+        self.init(name: definition.name, worker: ThisProcess.worker)
         if let jobs { self.jobs = jobs }
         startedAt = Date.now.formatted(.iso8601)
     }

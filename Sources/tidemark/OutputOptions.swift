@@ -95,7 +95,7 @@ struct OutputOptions: ParsableArguments {
         }
     }
 
-    private func printJSON(_ value: some Encodable) {
+    func printJSON(_ value: some Encodable) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         // Texts and numbers always encode.

@@ -24,7 +24,32 @@ struct PipelineOptions: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
 
+    /// The pipelines as they flow now: where roles were changed, in the other direction than they are given.
     func definitions(_ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, needingTarget: Bool = true) throws -> [PipelineDefinition] {
+        try definitionsAsGiven(capture, log, needingTarget: needingTarget).map { needingTarget ? $0.oriented() : $0 }
+    }
+
+    /// The one pipeline that a change of roles is about.
+    func definitionAsGiven() throws -> PipelineDefinition {
+        let definitions = try definitionsAsGiven()
+        guard definitions.count == 1 else {
+            throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.")
+        }
+        return definitions[0]
+    }
+
+    /// The pipeline that is chosen, and behind it the configuration's others from the same source.
+    func replicasOfOneSource() throws -> [PipelineDefinition] {
+        let chosen = try definitionAsGiven()
+        guard config != nil || ProcessInfo.processInfo.environment["TIDEMARK_CONFIG"] != nil else { return [chosen] }
+        var all = self
+        (all.pipeline, all.source, all.target) = (nil, nil, nil)
+        return [chosen] + (try all.definitionsAsGiven()).filter { $0.name != chosen.name && $0.source == chosen.source }
+    }
+
+    private func definitionsAsGiven(
+        _ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, needingTarget: Bool = true
+    ) throws -> [PipelineDefinition] {
         let environment = ProcessInfo.processInfo.environment
         let chosen = pipeline ?? environment["TIDEMARK_PIPELINE"]
         guard let path = config ?? environment["TIDEMARK_CONFIG"] else {

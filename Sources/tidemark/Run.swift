@@ -48,12 +48,15 @@ struct Run: AsyncParsableCommand {
         let definitions = try reportingErrors { try options.definitions() }
         try reportingErrors { for definition in definitions { try setUp(definition, log) } }
         let pipelines = try reportingErrors {
-            try definitions.map { try Pipeline($0, settings($0), log: log) }
+            try definitions.map { try PipelineRun($0, settings($0), log: log) }
         }
         let provers = try reportingErrors {
             try (verifyContinuously ? definitions : []).map { try Pipeline($0, Pipeline.Settings($0, jobs: 1), log: log) }
         }
-        let failed = try await stoppable(pipelines + provers) {
+        let failed = try await stoppable({
+            pipelines.forEach { $0.stop() }
+            provers.forEach { $0.stop() }
+        }) {
             try await showingProgress(of: pipelines.map(\.meter), "so far", besideLog: true) {
                 await withTaskGroup(of: Void.self) { beside in
                     for (definition, prover) in zip(definitions, provers) {
@@ -110,12 +113,12 @@ struct Run: AsyncParsableCommand {
     }
 
     /// - Returns: false if the pipeline cannot go on.
-    private func follow(_ pipeline: Pipeline, _ definition: PipelineDefinition) async -> Bool {
+    private func follow(_ pipeline: PipelineRun, _ definition: PipelineDefinition) async -> Bool {
         do {
             if once {
-                output.printApplied(try await pipeline.runOnce(), of: definition)
+                output.printApplied(try await pipeline.once(), of: definition)
             } else {
-                try await pipeline.run()
+                try await pipeline.forEver()
             }
             return true
         } catch {

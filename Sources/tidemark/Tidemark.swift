@@ -22,5 +22,8 @@ struct Tidemark: AsyncParsableCommand {
             Shell completions: tidemark --generate-completion-script bash (or zsh, fish).
             """,
         version: "0.1.0",
-        subcommands: [Setup.self, Run.self, Copy.self, Verify.self, Status.self, Check.self, Teardown.self])
+        subcommands: [
+            Setup.self, Run.self, Copy.self, Verify.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
+            FailbackCommand.self, DrillCommand.self, Teardown.self,
+        ])
 }

@@ -36,10 +36,7 @@ struct Replica {
         Shell.run(Self.binary, command + ["--source", source, "--target", target])
     }
 
-    static var binary: String {
-        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-            .deletingLastPathComponent().appendingPathComponent("tidemark").path
-    }
+    static var binary: String { Shell.tidemark }
 
     func follow() {
         let run = tidemark("run", "--once")

@@ -6,6 +6,12 @@ package enum Shell {
     package static let asPostgres =
         "as() { if [ $(id -u) -eq 0 ]; then runuser -u postgres -- \"$@\"; else \"$@\"; fi; }"
 
+    /// The built binary, beside the tests.
+    package static var tidemark: String {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().appendingPathComponent("tidemark").path
+    }
+
     /// Runs a program and waits for it. `output` is what it wrote to both streams.
     package static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]

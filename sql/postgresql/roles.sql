@@ -25,6 +25,8 @@ create table if not exists tidemark.role (
     start_witness  text,
     start_id       bigint
 );
+alter table tidemark.role
+    add column if not exists replayed_at timestamptz;   -- when the changes that a lost source had not sent were written here
 
 -- Refuses a statement. tidemark's own sessions pass: they say so, and may move cursors; a setting alone, which anybody
 -- can make, is not enough. Runs as its owner, as who writes has no rights here.

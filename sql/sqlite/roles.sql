@@ -14,5 +14,6 @@ CREATE TABLE IF NOT EXISTS tidemark_role (
     start_source   TEXT,              -- of a primary: the place in its own log before the first write that it let in
     start_snapshot TEXT,
     start_witness  TEXT,
-    start_id       INTEGER
+    start_id       INTEGER,
+    replayed_at    TEXT               -- when the changes that a lost source had not sent were written here
 );

@@ -20,6 +20,8 @@ package struct Standing: Hashable, Sendable {
     package var cause: Cause
     /// Of a primary: a place in its own log before the first write that it let in. There a replica begins to follow it.
     package var start: Cursor?
+    /// Of a primary: when the changes that its lost source had not sent were written here once more.
+    package var replayedAt: String?
     /// Since when, as the database writes times; nil before it is noted.
     package var since: String?
 

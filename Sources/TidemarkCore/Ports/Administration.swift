@@ -31,6 +31,12 @@ package protocol SourceAdministration: AnyObject {
     /// - Returns: the tables now captured for the pipeline.
     func install(_ request: CaptureRequest) throws -> [SourceTable]
 
+    /// The application's triggers on these tables, and what else acts on them.
+    func surroundings(of tables: [TableName]) throws -> Surroundings
+
+    /// Every pipeline that reads the log here.
+    func pipelines() throws -> [String]
+
     /// What the pipeline was set up with, or nil where the source does not know it.
     func recordedRequest(of pipeline: String) throws -> CaptureRequest?
 

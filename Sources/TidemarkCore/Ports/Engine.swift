@@ -19,6 +19,7 @@ package protocol Engine: Sendable {
     func targetReader(_ address: String, pipeline: String) throws -> any TargetReader
     func sourceAdministration(_ address: String) throws -> any SourceAdministration
     func targetAdministration(_ address: String) throws -> any TargetAdministration
+    func replayTarget(_ address: String, pipeline: String) throws -> any ReplayTarget
     /// - Parameter side: source or target, for errors.
     func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration
 }

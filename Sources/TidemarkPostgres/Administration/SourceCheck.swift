@@ -21,13 +21,19 @@ struct SourceCheck {
             found += try foreignChanges() + LogLimitRecord(session: session).standing().findings
         }
         found += try openTransactions()
-        if try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil {
+        if try isTarget(besides: request.pipeline) {
             found.append(
                 Finding(
                     .warning, "the source is a target too, and what tidemark applies to it is not captured again",
                     remedy: "For a chain, let each target follow the first source."))
         }
         return found
+    }
+
+    /// Does another pipeline apply changes here? The pipeline's own cursor is left from when the roles were others.
+    private func isTarget(besides pipeline: String) throws -> Bool {
+        guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return false }
+        return try session.query("select exists (select from tidemark.cursor where pipeline <> $1)", [.text(pipeline)])[0, 0] == "t"
     }
 
     private func server() throws -> [Finding] {

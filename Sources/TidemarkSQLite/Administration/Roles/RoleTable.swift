@@ -14,7 +14,7 @@ struct RoleTable {
         guard try exists() else { return nil }
         let rows = try database.rows(
             """
-            SELECT role, epoch, cause, since, start_source, start_snapshot, start_witness, start_id
+            SELECT role, epoch, cause, since, start_source, start_snapshot, start_witness, start_id, replayed_at
             FROM main.tidemark_role WHERE pipeline = ?
             """, [.string(pipeline)])
         guard let row = rows.first else { return nil }
@@ -25,7 +25,9 @@ struct RoleTable {
                 "the database's role cannot be read", pipeline: pipeline, why: "its row of tidemark_role says “\(row[0].string ?? "?")”",
                 remedy: "The row was altered by hand: restore it; a role is primary, replica or fenced.")
         }
-        return Standing(role, epoch: epoch, cause: cause, start: Self.start(row), since: row[3].string)
+        var standing = Standing(role, epoch: epoch, cause: cause, start: Self.start(row), since: row[3].string)
+        standing.replayedAt = row[8].string
+        return standing
     }
 
     private static func start(_ row: [SQLiteValue]) -> Cursor? {
@@ -42,6 +44,7 @@ struct RoleTable {
             ON CONFLICT (pipeline) DO UPDATE SET role = excluded.role, epoch = excluded.epoch, cause = excluded.cause,
                 since = CASE WHEN (tidemark_role.role, tidemark_role.epoch, tidemark_role.cause) = (excluded.role, excluded.epoch, excluded.cause)
                     THEN tidemark_role.since ELSE excluded.since END,
+                replayed_at = CASE WHEN tidemark_role.epoch = excluded.epoch THEN tidemark_role.replayed_at END,
                 start_source = excluded.start_source, start_snapshot = excluded.start_snapshot,
                 start_witness = excluded.start_witness, start_id = excluded.start_id
             """,
@@ -50,6 +53,13 @@ struct RoleTable {
                 .optional(standing.start?.source), .optional(standing.start?.snapshot.description),
                 .optional(standing.start?.witness), standing.start.map { .integer($0.lastID) } ?? .null,
             ])
+        if standing.role == .replica { try forgetReader(pipeline) }
+    }
+
+    /// The log of a database that was a primary is read by the pipeline no more: nothing is to be kept for it.
+    private func forgetReader(_ pipeline: String) throws(SQLiteFailure) {
+        guard try ChangeLog(database: database).isInstalled() else { return }
+        _ = try database.rows("DELETE FROM main.tidemark_pipeline WHERE name = ?", [.string(pipeline)])
     }
 
     /// The statements that take the pipeline's guard off its tables, and forget its role.

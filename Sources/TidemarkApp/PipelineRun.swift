@@ -1,0 +1,96 @@
+package import Logging
+import Synchronization
+package import TidemarkCore
+package import TidemarkPipeline
+
+/// A pipeline that runs for years, whichever of its databases is the primary.
+package final class PipelineRun: Sendable {
+    private struct State {
+        var definition: PipelineDefinition
+        var pipeline: Pipeline
+        var isStopping = false
+    }
+
+    private let state: Mutex<State>
+    private let settings: Pipeline.Settings
+    private let log: Logger
+    /// What copies of the first direction have done; the other one begins with equal sides.
+    package let meter: CopyMeter
+
+    /// - Parameter definition: as it flows now.
+    package init(_ definition: PipelineDefinition, _ settings: Pipeline.Settings, log: Logger) throws {
+        let pipeline = try Pipeline(definition, settings, log: log)
+        meter = pipeline.meter
+        state = Mutex(State(definition: definition, pipeline: pipeline))
+        (self.settings, self.log) = (settings, log)
+    }
+
+    /// Lets it return after the window, or the part of a copy, at hand.
+    package func stop() {
+        let pipeline = state.withLock { state in
+            state.isStopping = true
+            return state.pipeline
+        }
+        pipeline.stop()
+    }
+
+    package func once() async throws -> Cursor { try await state.withLock(\.pipeline).runOnce() }
+
+    /// Follows the primary. Where the roles are changed, it turns round and follows the new one.
+    package func forEver() async throws {
+        while true {
+            let (pipeline, definition) = state.withLock { ($0.pipeline, $0.definition) }
+            do {
+                return try await pipeline.run()
+            } catch let failure as TidemarkError where !pipeline.isStopping {
+                guard let next = try await definition.turned(after: failure, waiting: { !self.isStopping }) else { throw failure }
+                guard try replace(by: next) else { return }
+                if next.source != definition.source {
+                    log.notice("the roles were changed: pipeline \(next.name) follows what was its target")
+                }
+            }
+        }
+    }
+
+    private var isStopping: Bool { state.withLock(\.isStopping) }
+
+    /// - Returns: false where it was stopped meanwhile.
+    private func replace(by definition: PipelineDefinition) throws -> Bool {
+        let pipeline = try Pipeline(definition, settings, log: log)
+        return state.withLock { state in
+            (state.definition, state.pipeline) = (definition, pipeline)
+            return !state.isStopping
+        }
+    }
+}
+
+extension PipelineDefinition {
+    /// How the pipeline flows after its worker could not go on.
+    ///
+    /// - Parameter waiting: is it still worth waiting for a source that was left behind, to fence it?
+    /// - Returns: nil where the failure has nothing to do with roles.
+    fileprivate func turned(after failure: TidemarkError, waiting: () -> Bool) async throws -> PipelineDefinition? {
+        switch orientation().direction {
+        case .reversed: return reversed
+        case .sourceLeftBehind: throw try await fencingSource(waiting: waiting) ?? failure
+        case .asGiven:
+            // Somebody changes roles at the moment: the next takeover waits for that.
+            let stored = try? openTargetAdministration().cursor(of: name)
+            return failure.retry == .takenOver && stored?.hold != nil ? self : nil
+        }
+    }
+
+    /// The first thing that a source which comes back gets is a fence: an application that still knows its address would
+    /// write what nobody ever sees.
+    private func fencingSource(waiting: () -> Bool) async throws -> TidemarkError? {
+        while waiting() {
+            if let side = try? openSourceSide(), let epoch = orientation().target?.epoch {
+                let source = LeftBehindSource(self)
+                try source.fence(side, epoch: epoch, cause: .failover)
+                return source.error(side)
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
+        return nil
+    }
+}

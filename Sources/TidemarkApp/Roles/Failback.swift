@@ -1,0 +1,187 @@
+package import Foundation
+package import Logging
+import Synchronization
+package import TidemarkCore
+package import TidemarkPipeline
+
+/// The source that a failover left behind comes back, and follows the new primary from where the two parted, without a
+/// full copy.
+package struct Failback: Sendable {
+    package enum Choice: String, Sendable, CaseIterable {
+        /// What never left the source is undone there.
+        case undo
+        /// It is undone there, and written again to the new primary, which hands it back.
+        case replay
+    }
+
+    /// What becomes of a row that was changed on both sides.
+    package enum ConflictPolicy: String, Sendable, CaseIterable {
+        /// Nothing is replayed where there is one.
+        case stop
+        /// It stays as it is on the new primary.
+        case keep
+        /// It becomes what it was on the old source.
+        case overwrite
+    }
+
+    package struct Options: Sendable {
+        /// What becomes of changes that never left the source; nil where there should be none.
+        package var lost: Choice?
+        package var onConflict = ConflictPolicy.stop
+        package var verifies = true
+
+        package init() {}
+    }
+
+    package struct Outcome: Sendable {
+        package var primary: String
+        package var replica: String
+        package var lost: LostChanges
+        /// Rows that were changed on both sides, by the new primary's names of tables; only looked for to replay.
+        package var conflicts: [TableName: [String]] = [:]
+        package var verdicts: [TableVerdict] = []
+        /// False where the choice is still to be made: nothing but the fence has changed.
+        package var isDone = true
+    }
+
+    private let definition: PipelineDefinition
+    private let options: Options
+    private let worker: String
+    private let log: Logger
+    private let report: @Sendable (RoleChangeReport) -> Void
+    private let clock = ContinuousClock()
+
+    package init(
+        _ definition: PipelineDefinition, _ options: Options, worker: String, log: Logger,
+        report: @escaping @Sendable (RoleChangeReport) -> Void
+    ) {
+        (self.definition, self.options, self.worker, self.log, self.report) = (definition, options, worker, log, report)
+    }
+
+    private var name: String { definition.name }
+
+    /// - Parameter export: gets what never left the source, a line of JSON for each change.
+    package func run(exportingTo export: FileHandle?) async throws -> Outcome {
+        do {
+            return try await bringBack(export)
+        } catch var failure as TidemarkError {
+            failure.pipeline = failure.pipeline ?? name
+            throw failure
+        }
+    }
+
+    private func bringBack(_ export: FileHandle?) async throws -> Outcome {
+        let parted = try Parted(definition)
+        let (old, new) = (parted.old, parted.new)
+        // Nothing more may be written to it, or that would be lost as well.
+        try timed(.fenced) { try LeftBehindSource(parted.pipeline).fence(old, epoch: parted.epoch, cause: .failback) }
+        let lost = try timed(.checked) { try LostChanges(of: name, in: old.address, after: parted.lastPlace, writingTo: export) }
+        var outcome = Outcome(primary: new.shown, replica: old.shown, lost: lost)
+        guard lost.changes == 0 || options.lost != nil else {
+            outcome.isDone = false
+            return outcome
+        }
+        let tables = try ReverseCapture(of: parted.pipeline, from: old, to: new).tables
+        let replay = options.lost == .replay && !parted.isReplayed ? LostChangesReplay(parted.pipeline, lost, tables, after: parted.lastPlace) : nil
+        if let replay { outcome.conflicts = try replay.conflicts(since: parted.start, on: new, policy: options.onConflict) }
+        try timed(.placed) {
+            try old.asTarget.install()
+            if try !parted.isFollowing() {
+                try old.roles.follow(parted.start, tables: try new.captured(tables.onReplica), of: name)
+            }
+            _ = try old.roles.hold(name, for: .failback, by: worker)
+        }
+        let flow = parted.pipeline.reversed
+        let touched = lost.touched.renamed(tables)
+        _ = try await timed(.drained) {
+            try await Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log).takeBack(touched, startedAt: Clock.now)
+        }
+        if let replay {
+            // Anew: applications have gone on writing.
+            outcome.conflicts = try replay.conflicts(since: parted.start, on: new, policy: options.onConflict)
+            try timed(.replayed) { try replay.run(on: new, sparing: options.onConflict == .keep ? outcome.conflicts : [:]) }
+            _ = try await Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log).runOnce()
+        }
+        try timed(.turned) {
+            try old.roles.note(Standing(.replica, epoch: parted.epoch, cause: .failback), of: name)
+            try old.roles.release(name)
+        }
+        if options.verifies { outcome.verdicts = try await verify(flow) }
+        return outcome
+    }
+
+    private func verify(_ flow: PipelineDefinition) async throws -> [TableVerdict] {
+        let verdicts = Mutex<[TableVerdict]>([])
+        let comparing = try Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log)
+        try await comparing.verify(VerifyRequest(startedAt: Clock.now), lag: { (0, 0) }) { verdict in verdicts.withLock { $0.append(verdict) } }
+        return verdicts.withLock { $0 }
+    }
+
+    private func timed<T>(_ step: RoleChangeStep, _ body: () throws -> T) rethrows -> T {
+        let start = clock.now
+        let result = try body()
+        report(RoleChangeReport(step: step, seconds: (clock.now - start) / .seconds(1)))
+        return result
+    }
+
+    private func timed<T>(_ step: RoleChangeStep, _ body: () async throws -> T) async rethrows -> T {
+        let start = clock.now
+        let result = try await body()
+        report(RoleChangeReport(step: step, seconds: (clock.now - start) / .seconds(1)))
+        return result
+    }
+}
+
+/// A source that was left behind, and the replica that was promoted.
+private struct Parted {
+    /// As it flowed before: from the old source.
+    let pipeline: PipelineDefinition
+    let old: PipelineSide
+    let new: PipelineSide
+    /// How far the replica had come in the old source's log.
+    let lastPlace: Cursor
+    /// Where the old source begins to follow in the new primary's log.
+    let start: Cursor
+    let epoch: Int64
+    /// Did an earlier try replay them?
+    let isReplayed: Bool
+
+    /// The addresses may be given either way round: the new primary knows that it is.
+    init(_ definition: PipelineDefinition) throws {
+        let sides = (try definition.openSourceSide(), try definition.openTargetSide())
+        let standings = (try sides.0.roles.standing(of: definition.name), try sides.1.roles.standing(of: definition.name))
+        let isAsGiven = (standings.1?.role == .primary ? standings.1?.epoch ?? 0 : -1) > (standings.0?.role == .primary ? standings.0?.epoch ?? 0 : -1)
+        (pipeline, old, new) = isAsGiven ? (definition, sides.0, sides.1) : (definition.reversed, sides.1, sides.0)
+        let (oldStanding, newStanding) = isAsGiven ? (standings.0, standings.1) : (standings.1, standings.0)
+        guard let newStanding, newStanding.role == .primary, newStanding.cause == .failover, let start = newStanding.start,
+            let closed = try new.asTarget.cursor(of: definition.name)
+        else {
+            throw TidemarkError(
+                "there is nothing to bring back", why: "no database of the pipeline was promoted by a failover",
+                remedy: "tidemark status … shows the roles; to change them, type: tidemark switchover …")
+        }
+        guard oldStanding?.role != .replica || oldStanding?.epoch ?? 0 < newStanding.epoch else {
+            throw TidemarkError(
+                "there is nothing to bring back", why: "\(old.shown) follows \(new.shown) already",
+                remedy: "To make it the primary again, type: tidemark switchover …")
+        }
+        (lastPlace, self.start, epoch, isReplayed) = (closed.cursor, start, newStanding.epoch, newStanding.replayedAt != nil)
+    }
+
+    /// Did an earlier try come so far that the old source's cursor stands in the new primary's log?
+    func isFollowing() throws -> Bool {
+        guard let stored = try old.asTarget.cursor(of: pipeline.name), stored.closedAt == nil else { return false }
+        return stored.cursor.source == start.source && start.snapshot.isContained(in: stored.cursor.snapshot)
+    }
+}
+
+extension TouchedRows {
+    /// The same rows by the new primary's names of tables.
+    func renamed(_ tables: PairedTables) -> TouchedRows {
+        let names = Dictionary(zip(tables.onPrimary, tables.onReplica), uniquingKeysWith: { first, _ in first })
+        var renamed = TouchedRows()
+        for (table, keys) in self.keys { renamed.keys[names[table] ?? table] = keys }
+        renamed.whole = Set(whole.map { names[$0] ?? $0 })
+        return renamed
+    }
+}
