@@ -122,12 +122,25 @@ package struct Installation {
             var found = try source.check(request).map { ("source", $0) } + target.check(tables).map { ("target", $0) }
             // Where the source's own cannot all be read, its findings say so.
             if let sequences = try? source.sequences(request.selection) { found += try target.check(sequences).map { ("target", $0) } }
+            if let finding = try delayFinding(source) { found.append(("source", finding)) }
             if let identity = try source.identity(), try target.identityAsSource() == identity {
                 found.append(("target", Finding(.problem, sameDatabase().why, remedy: sameDatabase().remedy)))
             }
             let order: [Finding.Severity] = [.problem, .warning, .note]
             return order.flatMap { severity in found.filter { $0.1.severity == severity } }
         }
+    }
+
+    /// The log has to hold all that is younger than the delay.
+    private func delayFinding(_ source: any SourceAdministration) throws -> Finding? {
+        guard definition.delaySeconds > 0 else { return nil }
+        let log = try source.status(of: definition.name, at: nil, settledThrough: [:])
+        guard let limit = log.limit, let full = log.fullInSeconds, full < Double(definition.delaySeconds) else { return nil }
+        return Finding(
+            .warning,
+            "the change log reaches max-log-size (\(ByteCount.text(limit.maxBytes))) in \(TimeSpan.estimate(full)) at the current rate,"
+                + " before a delay of \(TimeSpan.text(definition.delaySeconds)) is over",
+            remedy: "Raise it (tidemark setup --max-log-size SIZE …), or shorten the delay.")
     }
 
     private func onSource<T>(_ body: (any SourceAdministration) throws -> T) throws -> T {

@@ -13,6 +13,8 @@ package struct PipelineDefinition: Sendable {
     package var capturesReplicaRole: Bool?
     package var retention: Retention?
     package var logLimit = LogLimitRequest()
+    /// How far the target stays behind on purpose.
+    package var delay: StreamDelay?
 
     package init(name: String, source: String, target: String) {
         self.name = name
@@ -23,6 +25,17 @@ package struct PipelineDefinition: Sendable {
     /// The selection that was named, if one was.
     var namedSelection: TableSelection? {
         include == nil && exclude == nil ? nil : TableSelection(include: include ?? [], exclude: exclude ?? [])
+    }
+
+    package var delaySeconds: Int64 { delay?.seconds ?? 0 }
+
+    /// - Throws: where the target stays behind on purpose: what compares or copies would take it to now.
+    package func refuseIfDelayed(_ work: String) throws {
+        guard delaySeconds > 0 else { return }
+        throw TidemarkError(
+            "the target is \(TimeSpan.text(delaySeconds)) behind on purpose", pipeline: name,
+            why: "to \(work), both sides have to be at one place, and the source can be read only as it is now",
+            remedy: "Give --delay 0 to do it all the same: it takes the target to now, with everything that the delay holds back.")
     }
 
     /// What was said here, and for the rest what setup recorded in the source.

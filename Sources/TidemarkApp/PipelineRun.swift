@@ -36,6 +36,11 @@ package final class PipelineRun: Sendable {
 
     package func once() async throws -> Cursor { try await state.withLock(\.pipeline).runOnce() }
 
+    /// Where it has ended; nil for one without a limit.
+    package var limitedPlace: LimitedPlace? {
+        get async { await state.withLock(\.pipeline).limitedPlace }
+    }
+
     /// Follows the primary. Where the roles are changed, it turns round and follows the new one.
     package func forEver() async throws {
         while true {

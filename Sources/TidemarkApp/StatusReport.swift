@@ -39,6 +39,8 @@ package struct StatusReport: Codable, Sendable {
     /// What is kept of the log on purpose for this pipeline.
     package var retainSeconds: Int64?
     package var retainBytes: Int64?
+    /// How far the target stays behind on purpose.
+    package var delaySeconds: Int64?
     /// When the pipeline was given up as the log reached its cap, and when capture was stopped.
     package var lostAt: String?
     package var captureStoppedAt: String?
@@ -63,7 +65,11 @@ package struct StatusReport: Codable, Sendable {
     }
 
     /// Older pending changes than this make a pipeline be behind.
-    package static let behindAfterSeconds = 10.0
+    static func behindAfterSeconds(_ definition: PipelineDefinition) -> Double {
+        let limit = StreamLimit(delaySeconds: definition.delaySeconds)
+        // A delayed target goes from mark to mark.
+        return limit.isNone ? 10 : 10 + Double(limit.delaySeconds) + Double(limit.markEveryMs) / 500
+    }
 }
 
 extension StatusReport {
@@ -74,6 +80,7 @@ extension StatusReport {
         self.init(
             pipeline: definition.name, state: .current, source: sourceEngine.shown(definition.source),
             target: targetEngine.shown(definition.target))
+        delaySeconds = definition.delaySeconds > 0 ? definition.delaySeconds : nil
         do {
             let target = try definition.openTargetAdministration()
             let found = try target.cursor(of: definition.name)
@@ -97,7 +104,7 @@ extension StatusReport {
             tables = copies.map { copy in Table(copy, proofs.first { $0.table == copy.table && $0.finishedAt != nil }) }
             if let obstacle = log.obstacle ?? found?.failure {
                 (state, problem) = (.blocked, obstacle)
-            } else if log.pendingChanges > 0, (log.pendingSeconds ?? 0) > Self.behindAfterSeconds {
+            } else if log.pendingChanges > 0, (log.pendingSeconds ?? 0) > Self.behindAfterSeconds(definition) {
                 state = .behind
                 problem = "Changes wait. If no worker runs, type: tidemark run …; its log says what it does."
             } else if copies.contains(where: { $0.state != .done }) {

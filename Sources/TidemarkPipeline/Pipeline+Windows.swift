@@ -4,9 +4,13 @@ import TidemarkCore
 
 extension Pipeline {
     /// Applies windows until there are no more, or up to a snapshot that somebody holds.
-    /// - Parameter isWaiting: looks for a while where there is nothing yet, and for the next windows while the last one
-    ///   is applied.
-    func applyBacklog(after start: Cursor, upTo end: Snapshot? = nil, isWaiting: Bool = false) async throws -> Cursor {
+    /// - Parameters:
+    ///   - isWaiting: looks for a while where there is nothing yet, and for the next windows while the last one is applied.
+    ///   - isStoppable: may it end after any window once the pipeline is stopped? Not where somebody waits for that snapshot.
+    func applyBacklog(
+        after start: Cursor, upTo end: Snapshot? = nil, isWaiting: Bool = false, isStoppable: Bool? = nil
+    ) async throws -> Cursor {
+        let isStoppable = isStoppable ?? (end == nil)
         var cursor = start
         let idle = Backoff(
             fromMs: settings.idleWaitMinMs, toMs: settings.idleWaitMaxMs, totalMs: isWaiting ? settings.idleLooksMs : 0)
@@ -20,7 +24,7 @@ extension Pipeline {
         let byCapture = Dictionary(uniqueKeysWithValues: streamed.map { ($0.capture, $0) })
         // The next window is read while this one is applied and committed, one page of it at a time.
         var ahead: PageSlots<ChangePage>?
-        for (place, window) in windows.enumerated() where !stopping || end != nil {
+        for (place, window) in windows.enumerated() where !stopping || !isStoppable {
             let pages = ahead ?? startReading(window, byCapture)
             ahead = place + 1 < windows.count ? startReading(windows[place + 1], byCapture) : nil
             if isWaiting, place + 1 == windows.count {

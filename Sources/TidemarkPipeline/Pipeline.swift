@@ -19,6 +19,8 @@ package actor Pipeline {
         package var verifiesCopies = false
         /// What `verifiesCopies` notes as the beginning of its look.
         package var startedAt = ""
+        /// How far the stream may go: a target that stays behind on purpose, or one that stops somewhere.
+        package var limit = StreamLimit()
         /// A look at the source costs a round trip: short while changes come, longer while none do.
         package var idleWaitMinMs = 1
         package var idleWaitMaxMs = 50
@@ -76,6 +78,10 @@ package actor Pipeline {
     private var confirmedAt = ContinuousClock.now
     /// What the log last said of the log at the source.
     private var said: String?
+    /// How far the limit has let the stream go, and what is kept of it once it is fixed to the source's clock.
+    var reached: StreamReach?
+    var limitPlace: LogPlace?
+    var hasSaidCopyIsNow = false
 
     /// - Parameter expected: the tables that the operator named; refused where setup recorded others.
     package init(_ settings: Settings, _ connections: Connections, expecting expected: TableSelection?, log: Logger) {
@@ -112,7 +118,7 @@ package actor Pipeline {
             let known = cursor
             if hasRowWork {
                 cursor = try await advancing(from: known) { try await self.workOnRows(after: known) }
-            } else if let reached = try await besideOthers(at: known, { try await self.applyBacklog(after: known) }) {
+            } else if let reached = try await besideOthers(at: known, { try await self.applyOnceWithinLimit(after: known) }) {
                 cursor = reached
                 // Not so where setup has added a table meanwhile.
                 isCaughtUp = !hasRowWork
@@ -125,10 +131,11 @@ package actor Pipeline {
         return cursor
     }
 
-    /// Applies changes as they are committed. Survives the loss of either database.
+    /// Applies changes as they are committed, until it is stopped or has come to where its limit ends. Survives the loss of
+    /// either database.
     package func run() async throws {
         var failures = 0
-        while !stopping {
+        while !stopping, !isAtLimit {
             do {
                 try await recordingFailure { try await confirmingBeforeTheEnd { try await follow(after: &failures) } }
             } catch let failure as TidemarkError where failure.retry == .later {
@@ -159,14 +166,15 @@ package actor Pipeline {
         log.info("\(failures > 0 ? "connected again" : "following"), at change \(cursor.lastID)")
         failures = 0
         confirmed = cursor
-        while !stopping {
+        while !stopping, !isAtLimit {
             let before = cursor
             cursor = try await advancing(from: before) {
                 if self.hasRowWork {
                     self.abandonLook()
                     return try await self.workOnRows(after: before)
                 }
-                let reached = try await self.applyBacklog(after: before, isWaiting: true)
+                let reached = self.settings.limit.isNone
+                    ? try await self.applyBacklog(after: before, isWaiting: true) : try await self.followWithinLimit(after: before)
                 if reached == before { try await self.requireHeld(before) }
                 return reached
             }
@@ -308,6 +316,7 @@ package actor Pipeline {
     private var hasRowWork: Bool { !copiesLeft.isEmpty || settings.verifiesCopies && !justCopied.isEmpty }
 
     private func workOnRows(after cursor: Cursor) async throws -> Cursor {
+        try checkLimitAllowsCopies()
         guard copiesLeft.isEmpty else { return try await copyRound(after: cursor) }
         return try await verifyCopies(after: cursor)
     }

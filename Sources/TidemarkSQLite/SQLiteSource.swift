@@ -2,11 +2,12 @@ package import TidemarkCore
 
 /// Reads windows of the change log of one SQLite database. Confined to one thread.
 package final class SQLiteSource: ChangeSource {
-    private let database: SQLiteDatabase
-    private let path: String
-    private let place: FilePlace?
-    private let limits: SQLiteSourceLimits
+    let database: SQLiteDatabase
+    let path: String
+    let place: FilePlace?
+    let limits: SQLiteSourceLimits
     private let log: ChangeLog
+    var marks: StreamMarks { StreamMarks(database: database, log: log) }
     private let dataVersion: SQLiteStatement
     private let installID: String
     private var confirmation: Confirmation

@@ -64,10 +64,11 @@ struct Status: AsyncParsableCommand {
             Exit status 1 if a pipeline cannot go on by itself.
             """)
     @OptionGroup var options: PipelineOptions
+    @OptionGroup var delay: DelayOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let reports = try reportingErrors { try options.definitions().map { try StatusReport(of: $0) } }
+        let reports = try reportingErrors { try options.definitions(delay: delay).map { try StatusReport(of: $0) } }
         output.printStatus(reports)
         if reports.contains(where: { [.blocked, .unreachable, .notSetUp].contains($0.state) }) { throw ExitCode(1) }
     }
@@ -85,12 +86,13 @@ struct Check: AsyncParsableCommand {
             Exit status 2 if there is a problem or a warning; notes alone are none.
             """)
     @OptionGroup var options: PipelineOptions
+    @OptionGroup var delay: DelayOptions
     @OptionGroup var capture: CaptureOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let found = try reportingErrors {
-            try options.definitions(capture).map { (pipeline: $0.name, findings: try Installation($0).check()) }
+            try options.definitions(capture, delay: delay).map { (pipeline: $0.name, findings: try Installation($0).check()) }
         }
         output.printFindings(found)
         if found.contains(where: { $0.findings.contains { $0.finding.severity != .note } }) { throw ExitCode(2) }

@@ -24,6 +24,7 @@ struct Copy: AsyncParsableCommand {
                   --source sqlite:shop.db --target sqlite:replica.db
             """)
     @OptionGroup var options: PipelineOptions
+    @OptionGroup var delay: DelayOptions
     @OptionGroup var copying: CopyOptions
     @Option(
         help: ArgumentHelp(
@@ -48,7 +49,8 @@ struct Copy: AsyncParsableCommand {
         guard !isPartial || copying.existing == nil else {
             throw ValidationError("--existing is for whole tables: rows chosen by key or condition overwrite those with the same key.")
         }
-        let definitions = try reportingErrors { try options.definitionsWithTables() }
+        let definitions = try reportingErrors { try options.definitionsWithTables(delay: delay) }
+        try reportingErrors { for definition in definitions { try definition.refuseIfDelayed("copy rows") } }
         for definition in definitions { try await copy(definition) }
     }
 

@@ -41,6 +41,22 @@ struct OutputOptions: ParsableArguments {
         }
     }
 
+    func printPlace(_ place: LimitedPlace, of definition: PipelineDefinition) {
+        guard let until = place.until else { return }
+        if json {
+            printJSON(
+                PlaceJSON(
+                    pipeline: definition.name, until: until.description, isReached: place.isFinal, appliedID: place.cursor.lastID,
+                    snapshot: place.cursor.snapshot.description, markedAt: place.markedAt?.description))
+            return
+        }
+        let moment = place.markedAt.map { ", the source as it was at \($0)" } ?? ", where it was before"
+        let rest = place.isFinal ? "" : "; the source has not come to that place yet"
+        print(
+            "pipeline \(definition.name): stopped before \(until), at change \(place.cursor.lastID)"
+                + " (snapshot \(place.cursor.snapshot))\(moment)\(rest)")
+    }
+
     func printCopied(_ copies: [TableCopy], _ readings: [CopyMeter.Reading], of definition: PipelineDefinition) {
         let rows = Dictionary(readings.map { ($0.table, $0.rows) }, uniquingKeysWith: +)
         let tables = copies.isEmpty ? readings.map(\.table) : copies.map(\.table)
@@ -118,6 +134,15 @@ private struct CopiedJSON: Encodable {
 private struct AppliedJSON: Encodable {
     let pipeline: String
     let appliedID: Int64
+}
+
+private struct PlaceJSON: Encodable {
+    let pipeline: String
+    let until: String
+    let isReached: Bool
+    let appliedID: Int64
+    let snapshot: String
+    let markedAt: String?
 }
 
 private struct FindingJSON: Encodable {

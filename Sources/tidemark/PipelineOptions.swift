@@ -25,8 +25,14 @@ struct PipelineOptions: ParsableArguments {
     var config: String?
 
     /// The pipelines as they flow now: where roles were changed, in the other direction than they are given.
-    func definitions(_ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, needingTarget: Bool = true) throws -> [PipelineDefinition] {
-        try definitionsAsGiven(capture, log, needingTarget: needingTarget).map { needingTarget ? $0.oriented() : $0 }
+    func definitions(
+        _ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, delay: DelayOptions? = nil, needingTarget: Bool = true
+    ) throws -> [PipelineDefinition] {
+        try definitionsAsGiven(capture, log, needingTarget: needingTarget).map { given in
+            var definition = needingTarget ? given.oriented() : given
+            definition.delay = delay?.delay ?? definition.delay
+            return definition
+        }
     }
 
     /// The one pipeline that a change of roles is about.
@@ -66,10 +72,10 @@ struct PipelineOptions: ParsableArguments {
     }
 
     /// The same for a command whose --table names tables of pipelines that are set up.
-    func definitionsWithTables() throws -> [PipelineDefinition] {
+    func definitionsWithTables(delay: DelayOptions) throws -> [PipelineDefinition] {
         var whole = self
         whole.tables = []
-        let definitions = try whole.definitions()
+        let definitions = try whole.definitions(delay: delay)
         guard definitions.count == 1 || tables.isEmpty else {
             throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.")
         }
@@ -105,6 +111,7 @@ struct PipelineOptions: ParsableArguments {
             guard let value = parse(text) else { throw UsageError("\(variable) is “\(text)”: it has to be \(forms).") }
             return value
         }
+        definition.delay = try parsed("TIDEMARK_DELAY", StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
         definition.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
         definition.logLimit = LogLimitRequest(
             maxBytes: try log?.maxLogSize?.bytes ?? parsed("TIDEMARK_MAX_LOG_SIZE", LogLimit.forms) { ByteCount.parsed($0) }
@@ -128,6 +135,22 @@ struct CaptureOptions: ParsableArguments {
 }
 
 extension CaptureKind: ExpressibleByArgument {}
+
+/// How far a target stays behind.
+struct DelayOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "How far the target stays behind its source on purpose: \(StreamDelay.forms). Or TIDEMARK_DELAY.", valueName: "time"))
+    var delay: StreamDelay?
+}
+
+extension StreamDelay: ExpressibleByArgument {
+    package init?(argument: String) { self.init(parsing: argument) }
+}
+
+extension LogPlace: ExpressibleByArgument {
+    package init?(argument: String) { self.init(parsing: argument) }
+}
 
 /// What setup makes of the source's log.
 struct LogOptions: ParsableArguments {

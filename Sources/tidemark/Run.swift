@@ -26,8 +26,20 @@ struct Run: AsyncParsableCommand {
                   --target postgresql://db3/empty
               tidemark run --once --source sqlite:shop.db --target sqlite:replica.db
               tidemark run --config /etc/tidemark.yaml
+              tidemark run --delay 30m --source postgresql://db1/shop \\
+                  --target postgresql://db4/shop
+              tidemark run --until 48151623 --source postgresql://db1/shop \\
+                  --target postgresql://db4/shop
+              tidemark run --until '2026-01-02 03:04:05' --once \\
+                  --config /etc/tidemark.yaml --pipeline delayed
             """)
     @OptionGroup var options: PipelineOptions
+    @OptionGroup var delay: DelayOptions
+    @Option(
+        help: ArgumentHelp(
+            "Apply what was committed before this place, then exit; of a change, before the transaction that logged it. \(LogPlace.forms). What is not committed yet is waited for, unless with --once.",
+            valueName: "time or change id"))
+    var until: LogPlace?
     @Flag(help: "Copy what is not copied yet, apply all that was committed at the start, then exit.")
     var once = false
     @Flag(help: "Leave the copy out: the target's tables are loaded already.")
@@ -45,8 +57,10 @@ struct Run: AsyncParsableCommand {
 
     func run() async throws {
         let log = Logging.toStandardError()
-        let definitions = try reportingErrors { try options.definitions() }
-        try reportingErrors { for definition in definitions { try setUp(definition, log) } }
+        let definitions = try reportingErrors { try options.definitions(delay: delay) }
+        // A place is one of the past of a pipeline that there is.
+        if until == nil { try reportingErrors { for definition in definitions { try setUp(definition, log) } } }
+        if verifyContinuously { try reportingErrors { for definition in definitions { try definition.refuseIfDelayed("compare tables") } } }
         let pipelines = try reportingErrors {
             try definitions.map { try PipelineRun($0, settings($0), log: log) }
         }
@@ -79,6 +93,7 @@ struct Run: AsyncParsableCommand {
 
     func validate() throws {
         if once, verifyContinuously { throw ValidationError("--verify-continuously goes on for ever, and --once does not: give one.") }
+        if until != nil, verifyContinuously { throw ValidationError("--verify-continuously takes the target to now, and --until does not: give one.") }
         if maxRate < 1 { throw ValidationError("--max-rate takes a number of rows above 0.") }
         if noCopy, copying.existing != nil { throw ValidationError("--no-copy leaves the copy out that --existing is about: give one.") }
     }
@@ -98,6 +113,7 @@ struct Run: AsyncParsableCommand {
         var settings = copying.settings(definition)
         if noCopy { settings.existing = .keep }
         settings.verifiesCopies = !noVerify
+        settings.limit = StreamLimit(delaySeconds: definition.delaySeconds, until: until)
         return settings
     }
 
@@ -116,10 +132,12 @@ struct Run: AsyncParsableCommand {
     private func follow(_ pipeline: PipelineRun, _ definition: PipelineDefinition) async -> Bool {
         do {
             if once {
-                output.printApplied(try await pipeline.once(), of: definition)
+                let cursor = try await pipeline.once()
+                if until == nil { output.printApplied(cursor, of: definition) }
             } else {
                 try await pipeline.forEver()
             }
+            if until != nil, let place = await pipeline.limitedPlace { output.printPlace(place, of: definition) }
             return true
         } catch {
             report(error)

@@ -27,6 +27,7 @@ struct Verify: AsyncParsableCommand {
             Exit status 2 if a table differs and was not repaired.
             """)
     @OptionGroup var options: PipelineOptions
+    @OptionGroup var delay: DelayOptions
     @Flag(help: "Make the target equal, in order with the stream; what is changed is logged in the target.")
     var repair = false
     @Flag(help: "With --repair: print the statements, and change nothing.")
@@ -53,7 +54,8 @@ struct Verify: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let definitions = try reportingErrors { try options.definitionsWithTables() }
+        let definitions = try reportingErrors { try options.definitionsWithTables(delay: delay) }
+        try reportingErrors { for definition in definitions { try definition.refuseIfDelayed("compare tables") } }
         var found: [VerifiedTable] = []
         if continuous { return try await verifyForEver(definitions) }
         var failure: (any Error)?

@@ -64,6 +64,12 @@ final class SimulatedSource: ChangeSource {
         }
     }
 
+    func now() throws -> SourceTime { SourceTime(microseconds: 0) }
+    func mark() throws {}
+    func reach(after cursor: Cursor, within limit: StreamLimit) throws -> StreamReach {
+        StreamReach(end: nil, markedAt: nil, isFinal: false)
+    }
+
     func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
         let rows = world.inner.withLock { inner in

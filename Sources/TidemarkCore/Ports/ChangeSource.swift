@@ -28,6 +28,16 @@ package protocol ChangeSource: AnyObject {
     /// Where the sequences stand that a pipeline with this selection follows. What cannot be read just now is left out.
     func sequences(_ selection: TableSelection) throws -> [SequenceState]
 
+    /// The source's clock.
+    func now() throws -> SourceTime
+
+    /// Makes this moment one at which windows may end, if anything was committed since the last one.
+    func mark() throws
+
+    /// The youngest marked moment after the cursor that lies within the limit, whose place is fixed to the clock.
+    /// - Throws: where the cursor is beyond the limit's place already.
+    func reach(after cursor: Cursor, within limit: StreamLimit) throws -> StreamReach
+
     /// Hands over a window's changes in pages, in the order of their ids.
     /// - Parameters:
     ///   - captures: the generations that the pipeline takes; rows of others are left out.

@@ -11,7 +11,9 @@ struct LogPruner {
     /// Only segments go whose every row is of a transaction that *every* pipeline's snapshot sees (BREAKS A5).
     /// Ticks go before them, but never one that a pipeline names: it proves that
     /// the source still has what the target saw. A target restored from a backup names an older one,
-    /// which is gone then, and so it is refused. What was given up as the log reached its cap stays so.
+    /// which is gone then, and so it is refused. Nor one that a pipeline's snapshot does not see: the way of a pipeline
+    /// that is far behind its witness is cut there. And the last one that all see tells where reading may begin.
+    /// What was given up as the log reached its cap stays so.
     func confirm(_ cursor: Cursor, of pipeline: String) throws {
         try record(cursor, of: pipeline)
         try prune()
@@ -44,6 +46,9 @@ struct LogPruner {
             where t.id < (select min(w.id) from tidemark.pipeline p join tidemark.tick w on w.token = p.witness where p.lost_at is null)
               and t.id < coalesce((select r.tick from tidemark.retained r), t.id + 1)
               and not exists (select from tidemark.pipeline where snapshot is null and lost_at is null)
+              and t.id < (select max(s.id) from tidemark.tick s where s.low_id is not null and not exists (
+                  select from tidemark.pipeline p where p.lost_at is null and not pg_visible_in_snapshot(s.xid, p.snapshot)))
+              and not exists (select from tidemark.pipeline p where p.lost_at is null and not pg_visible_in_snapshot(t.xid, p.snapshot))
             """)
         for segment in 0..<Self.segments { try session.query("select tidemark.empty_segment(\(segment))") }
         try session.query("select tidemark.leave_shared_segment()")

@@ -6,6 +6,7 @@ package final class PostgresSource: ChangeSource {
     let limits: ReadLimits
     private let prepared: PreparedStatements
     private let log: LogReading
+    var marks: StreamMarks { StreamMarks(session: session, log: log) }
     private let shapes: ShapeWatch
     private let sequences: SequenceReading
     private var following = SequenceFollowing()
@@ -51,11 +52,7 @@ package final class PostgresSource: ChangeSource {
     /// After the last window's end was taken, a tick is committed that witnesses all of them
     /// (DESIGN, invariant 1; BREAKS A2).
     package func windows(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot? = nil) throws -> [Window] {
-        guard case .transactions(let start) = cursor.snapshot else {
-            throw TidemarkError(
-                "the cursor is no place in a PostgreSQL source", why: "it holds \(cursor.snapshot)",
-                remedy: "Point --source at the database that the pipeline was set up for.")
-        }
+        guard case .transactions(let start) = cursor.snapshot else { throw Self.isNoPlace(cursor) }
         return try reporting("the change log cannot be read") {
             // Also where there is nothing to apply: a target of the past may find an empty log.
             if !hasSeenWitness {
@@ -86,14 +83,20 @@ package final class PostgresSource: ChangeSource {
         }
     }
 
-    /// The windows to a snapshot that somebody holds: the tick, which is written after it, is their witness.
+    static func isNoPlace(_ cursor: Cursor) -> TidemarkError {
+        TidemarkError(
+            "the cursor is no place in a PostgreSQL source", why: "it holds \(cursor.snapshot)",
+            remedy: "Point --source at the database that the pipeline was set up for.")
+    }
+
+    /// The windows to a snapshot that somebody holds, or to an earlier tick's: the tick, which is written after it, is their witness.
     private func windows(
         from start: TransactionSnapshot, to end: TransactionSnapshot, _ cursor: Cursor, _ taken: TakenTables
     ) throws -> [Window] {
         guard start != end else { return [] }
         let (_, lastID) = try log.position()
         let tick = try writeTick(lastID: lastID, after: cursor, taking: taken)
-        if let stop = tick.stop { throw stop.error }
+        if let stop = tick.stop, end.sees(stop.xid) { throw stop.error }
         let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
         progress = (tick, start, floor + 1)
         let first = try log.firstID(in: floor..<max(floor, tick.highID), notSeenBy: start, seenBy: end)
@@ -186,7 +189,7 @@ package final class PostgresSource: ChangeSource {
         from start: TransactionSnapshot, to end: TransactionSnapshot, _ tick: WrittenTick, above lowest: Int64, first: Int64,
         carrying sequences: [SequenceState]
     ) throws -> [Window] {
-        let ticks = try ticks(above: lowest)
+        let ticks = try ticks(above: lowest, endingIn: end)
         let ends = WindowCut.ends(
             from: start, startID: first, to: end, ticks: ticks, changesMax: limits.windowChangesMax)
         let highIDs = Dictionary(ticks.map { ($0.cut, $0.highID ?? tick.highID) }, uniquingKeysWith: min)
@@ -199,9 +202,13 @@ package final class PostgresSource: ChangeSource {
         }
     }
 
-    private func ticks(above id: Int64) throws -> [Tick] {
+    /// - Parameter end: leaves out those that lie beyond it, which are many where a target is far behind.
+    private func ticks(above id: Int64, endingIn end: TransactionSnapshot? = nil) throws -> [Tick] {
         let rows = try session.query(
-            "select token, snapshot, xid, last_id, high_id from tidemark.tick where last_id > $1", [.text(String(id))])
+            """
+            select token, snapshot, xid, last_id, high_id from tidemark.tick
+            where last_id > $1 and ($2::xid8 is null or pg_snapshot_xmax(snapshot) <= $2::xid8)
+            """, [.text(String(id)), .optional(end.map { String($0.xmax) })])
         return try (0..<rows.count).map { row in
             Tick(
                 token: rows[row, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[row, 1]),
