@@ -237,12 +237,17 @@ package actor Pipeline {
             target = opened
             return try takingOver ? opened.takeOver(worker: worker) : opened.cursor()
         }
-        let (identity, selection, tables) = try await sourceThread.run { source in
+        let (identity, selection, tables, promotion) = try await sourceThread.run { source in
             source = nil
             let opened = try openSource()
             source = opened
-            return (try opened.identity(), try opened.selection(of: name), try opened.capturedTables())
+            let identity = try opened.identity()
+            return (
+                identity, try opened.selection(of: name), try opened.capturedTables(),
+                identity == cursor.source ? try opened.promotion(since: cursor) : nil
+            )
         }
+        if let promotion { log.notice("\(promotion)") }
         guard identity == cursor.source else {
             throw TidemarkError(
                 "the source is not the one that the target follows", pipeline: settings.name,

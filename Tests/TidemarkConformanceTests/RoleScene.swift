@@ -57,9 +57,11 @@ struct RoleScene {
         Failover(definition, others: others, options, worker: "failover", log: Self.silent) { _ in }
     }
 
-    func failback(_ lost: Failback.Choice? = nil, exportingTo file: FileHandle? = nil) async throws -> Failback.Outcome {
+    func failback(
+        _ lost: Failback.Choice? = nil, onConflict policy: Failback.ConflictPolicy = .stop, exportingTo file: FileHandle? = nil
+    ) async throws -> Failback.Outcome {
         var options = Failback.Options()
-        options.lost = lost
+        (options.lost, options.onConflict) = (lost, policy)
         return try await Failback(definition, options, worker: "failback", log: Self.silent) { _ in }.run(exportingTo: file)
     }
 

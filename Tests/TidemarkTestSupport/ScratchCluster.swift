@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import TidemarkPostgres
+package import TidemarkPostgres
 
 /// A PostgreSQL server of the tests' own: made with initdb as an unprivileged user, on a Unix socket
 /// in a new directory, stopped and removed when the tests end.
@@ -38,6 +38,35 @@ package final class ScratchCluster: Sendable {
             as \(Self.binaries())/pg_ctl -D '\(directory)/data' -l '\(directory)/log' -w start >/dev/null
             """)
     }
+
+    /// A physical copy of a running server.
+    private init(copying primary: ScratchCluster, following: Bool) {
+        directory = FileManager.default.temporaryDirectory.path + "/tidemark-test-\(UUID().uuidString.prefix(8))"
+        RunningClusters.add(directory)
+        shell(
+            """
+            mkdir -m 700 '\(directory)'
+            [ $(id -u) -ne 0 ] || chown postgres '\(directory)'
+            as \(Self.binaries())/pg_basebackup -D '\(directory)/data' -h '\(primary.directory)' -U postgres -c fast -X stream --no-sync >/dev/null
+            echo "unix_socket_directories = '\(directory)'" >> '\(directory)/data/postgresql.conf'
+            \(following ? "echo \"primary_conninfo = 'host=\(primary.directory) user=postgres'\" >> '\(directory)/data/postgresql.conf'" : "")
+            touch '\(directory)/data/standby.signal'; chown --reference='\(directory)/data' '\(directory)/data/standby.signal'
+            """)
+        start()
+    }
+
+    /// Makes a standby of this server.
+    /// - Parameter following: does it stream from it, or stay as it is?
+    package func standby(following: Bool = true) throws -> ScratchCluster { ScratchCluster(copying: self, following: following) }
+
+    /// Waits until this standby has all that its primary has written.
+    package func waitUntilReplayed(from primary: PostgresSession) throws {
+        let place = try primary.query("select pg_current_wal_lsn()")[0, 0] ?? "0/0"
+        let session = try PostgresSession(url("postgres"))
+        while try session.query("select pg_last_wal_replay_lsn() >= $1::pg_lsn", [.text(place)])[0, 0] != "t" {}
+    }
+
+    package func promote() throws { try PostgresSession(url("postgres")).run("select pg_promote(true, 60)") }
 
     /// Stops the server as a crash does, without a last checkpoint.
     package func crash() {

@@ -48,6 +48,9 @@ create table if not exists tidemark.tick (
 alter table tidemark.tick
     add column if not exists low_id bigint,
     add column if not exists high_id bigint;
+-- The server's timeline when the tick was written: a standby that is promoted begins a new one.
+alter table tidemark.tick
+    add column if not exists timeline int default ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int;
 
 create table if not exists tidemark.pipeline (
     name text primary key,

@@ -5,6 +5,10 @@ package protocol ChangeSource: AnyObject {
     /// Which database this is. A restored dump, a clone or another server differs.
     func identity() throws -> String
 
+    /// Was another server promoted in the place of the one that the cursor's witness was written on? In words for the log;
+    /// nil where nothing has changed. That it has what the target saw, `windows` makes sure.
+    func promotion(since cursor: Cursor) throws -> String?
+
     /// The generations of capture that rows of the log may carry, current and retired ones.
     func capturedTables() throws -> [CapturedTable]
 
@@ -48,4 +52,9 @@ package protocol ChangeSource: AnyObject {
     /// every pipeline has and nobody wants kept. Called now and then; a call missed costs space, not data.
     /// - Returns: how the log stands to its cap then, which is enforced here too.
     func confirm(_ cursor: Cursor, of pipeline: String) throws -> LogStanding
+}
+
+extension ChangeSource {
+    /// Of engines that have no standbys.
+    package func promotion(since cursor: Cursor) throws -> String? { nil }
 }
