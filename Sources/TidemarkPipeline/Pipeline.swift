@@ -30,6 +30,8 @@ package actor Pipeline {
         /// How often the source is told what it may remove, and how often progress is logged. Catching
         /// up comes first: removing what was applied costs the source as much as reading it.
         package var confirmEveryMs = 5_000
+        /// How old a replica's knowledge of its source becomes while nothing happens there.
+        package var heartbeatEveryMs = 10_000
         /// A part of a copy is about so large, so that little is lost where it is interrupted.
         package var partBytes: Int64 = 16 << 20
         package var partRows: ClosedRange<Int64> = 1_000...1_000_000
@@ -76,6 +78,7 @@ package actor Pipeline {
     /// The cursor that the source was told last, and when.
     private var confirmed: Cursor?
     private var confirmedAt = ContinuousClock.now
+    private var heartbeatAt = ContinuousClock.now
     /// What the log last said of the log at the source.
     private var said: String?
     /// How far the limit has let the stream go, and what is kept of it once it is fixed to the source's clock.
@@ -179,7 +182,10 @@ package actor Pipeline {
                 return reached
             }
             // What the last windows of a burst left, once it is over.
-            if cursor == before { confirmBeside(cursor) }
+            if cursor == before {
+                confirmBeside(cursor)
+                try await noteHeartbeat(at: cursor)
+            }
         }
         await confirming?.value
         if cursor != confirmed { try await confirm(cursor) }
@@ -193,6 +199,14 @@ package actor Pipeline {
             let found = try target.cursor()
             if found.epoch != cursor.epoch { throw cursor.isElsewhere(than: found, pipeline: name) }
         }
+    }
+
+    /// While nothing happens at the source, a replica has to know that nothing does.
+    private func noteHeartbeat(at cursor: Cursor) async throws {
+        guard clock.now - heartbeatAt > .milliseconds(settings.heartbeatEveryMs) else { return }
+        heartbeatAt = clock.now
+        guard let heartbeat = try await sourceThread.run({ source in try source?.heartbeat() }) else { return }
+        try await targetThread.run { target in try target?.note(heartbeat, epoch: cursor.epoch) }
     }
 
     func keepLook(_ look: Look) { nextLook = look }

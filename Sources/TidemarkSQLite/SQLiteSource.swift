@@ -59,17 +59,19 @@ package final class SQLiteSource: ChangeSource {
                 let found = try ends(after: cursor, taking: taken, upTo: end)
                 return (found, found.isEmpty ? [] : try numbers.states(taking: taken.selection))
             }
-            guard let last = found.last else {
+            guard let last = found.last?.row else {
                 idle = (version, cursor)
                 return []
             }
             var from = cursor.lastApplied
             // A row of the log witnesses whoever's windows end with it, and numbers may be younger than an end that was given.
             let carried = following.carried(states, after: cursor, witness: end == nil ? last.token : nil)
-            let windows = found.map { end in
+            let seen = found.last?.seen
+            let windows = found.map { end, sight in
                 defer { from = end.id }
                 return Window(
-                    start: .change(from), end: .change(end.id), witness: end.token, afterID: from, throughID: end.id, sequences: carried)
+                    start: .change(from), end: .change(end.id), witness: end.token, afterID: from, throughID: end.id, sequences: carried,
+                    heartbeat: SourceHeartbeat(appliedAt: sight.appliedAt, seenID: seen?.seenID, seenAt: seen?.seenAt))
             }
             try writeTick(atLeastAfter: cursor.lastApplied, last: last.id)
             return windows
@@ -137,8 +139,18 @@ package final class SQLiteSource: ChangeSource {
         return try dataVersion.step() ? dataVersion.int64(0) : 0
     }
 
-    /// The ends of the windows, the last one last.
-    private func ends(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) throws -> [ChangeLog.Row] {
+    package func heartbeat() throws -> SourceHeartbeat {
+        try saying("the source cannot be read", path: path) {
+            let row = try database.rows(
+                "SELECT coalesce(max(id), 0), strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM main.data_changes").first
+            return SourceHeartbeat(appliedAt: nil, seenID: row?[0].integer, seenAt: row?[1].string)
+        }
+    }
+
+    /// The ends of the windows, the last one last, with what is known of the moment of each.
+    private func ends(
+        after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?
+    ) throws -> [(row: ChangeLog.Row, seen: SourceHeartbeat)] {
         try requireNotLost()
         var last = try log.last()
         if case .change(let id) = end { last = try log.row(id) }
@@ -164,10 +176,17 @@ package final class SQLiteSource: ChangeSource {
         guard let last, last.id > cursor.lastApplied else { return [] }
         let ticks = try database.rows(
             """
-            SELECT DISTINCT c.id, c.token FROM main.tidemark_tick AS t JOIN main.data_changes AS c ON c.id = t.last_id AND c.token = t.token
-            WHERE t.last_id > ? AND t.last_id < ? ORDER BY c.id
+            SELECT c.id, c.token, min(t.ticked_at) FROM main.tidemark_tick AS t JOIN main.data_changes AS c ON c.id = t.last_id AND c.token = t.token
+            WHERE t.last_id > ? AND t.last_id < ? GROUP BY c.id ORDER BY c.id
             """, [.integer(cursor.lastApplied), .integer(last.id)])
-        return ticks.compactMap { row in row[0].integer.map { ChangeLog.Row(id: $0, token: row[1].string ?? "") } } + [last]
+        var now = try heartbeat()
+        // A place that is held lies before now.
+        if end == nil { now.appliedAt = now.seenAt }
+        return ticks.compactMap { row in
+            row[0].integer.map {
+                (ChangeLog.Row(id: $0, token: row[1].string ?? ""), SourceHeartbeat(appliedAt: row[2].string, seenID: nil, seenAt: nil))
+            }
+        } + [(last, now)]
     }
 
     /// Marks a place at which a later backlog may be cut: as the only statement of its transaction, so that no other

@@ -74,6 +74,16 @@ package final class SQLiteTarget: ChangeTarget {
         }
     }
 
+    package func note(_ heartbeat: SourceHeartbeat, epoch: Int64) throws {
+        try saying("a heartbeat was not noted", pipeline: pipeline, path: path) {
+            // Asked first: an update that finds nothing would wait for the write lock all the same.
+            guard try RoleTable(database).standing(of: pipeline)?.role == .replica else { return }
+            _ = try database.rows(
+                "UPDATE main.tidemark_cursor SET seen_id = ?, seen_at = ? WHERE pipeline = ? AND epoch = ? AND closed_at IS NULL",
+                [heartbeat.seenID.map { .integer($0) } ?? .null, .optional(heartbeat.seenAt), .string(pipeline), .integer(epoch)])
+        }
+    }
+
     package func record(failure: String, epoch: Int64) throws {
         try saying("the failure was not recorded", pipeline: pipeline, path: path) {
             _ = try database.rows(
@@ -114,7 +124,7 @@ package final class SQLiteTarget: ChangeTarget {
                 try application.finish()
                 try numbers.advance(window.sequences)
                 if case .change(let id) = window.end { moved.lastID = max(moved.lastID, id) }
-                try cursors.move(cursor, to: moved, of: pipeline)
+                try cursors.move(cursor, to: moved, noting: window.heartbeat, of: pipeline)
                 try database.execute("COMMIT")
                 return moved
             } catch {

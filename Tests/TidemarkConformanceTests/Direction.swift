@@ -56,8 +56,10 @@ struct Flow {
     }
 
     func pipeline(_ definition: PipelineDefinition, _ settings: Pipeline.Settings) throws -> Pipeline {
-        try Pipeline(definition, settings, log: Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() })
+        try Pipeline(definition, settings, log: silent)
     }
+
+    var silent: Logger { Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() } }
 
     func expectEqual(_ table: String, _ columns: [String], _ note: Comment = "") throws {
         let (expected, found) = (try source.rows(table, columns), try target.rows(table, columns))

@@ -88,6 +88,8 @@ final class SimulatedSource: ChangeSource {
         if !page.changes.isEmpty { try receive(page) }
     }
 
+    func heartbeat() throws -> SourceHeartbeat { SourceHeartbeat(appliedAt: nil, seenID: nil, seenAt: nil) }
+
     func confirm(_ cursor: Cursor, of pipeline: String) throws -> LogStanding {
         try world.inner.withLock { try $0.mayFail("confirming") }
         return LogStanding()
@@ -133,6 +135,10 @@ final class SimulatedTarget: ChangeTarget {
             for copy in missing where inner.copies[copy.table] == nil { inner.copies[copy.table] = copy }
             return Array(inner.copies.values)
         }
+    }
+
+    func note(_ heartbeat: SourceHeartbeat, epoch: Int64) throws {
+        try world.inner.withLock { try $0.mayFail("noting a heartbeat") }
     }
 
     func record(failure: String, epoch: Int64) throws {

@@ -66,10 +66,14 @@ package struct Window: Hashable, Sendable {
     package var throughID: Int64
     /// Where sequences stood after `end` was taken: those that the target may not know so, of all windows of the look.
     package var sequences: [SequenceState]
+    /// What is to be noted of the source with it; nil where nothing is known.
+    package var heartbeat: SourceHeartbeat?
 
     package init(
-        start: Snapshot, end: Snapshot, witness: String, afterID: Int64, throughID: Int64, sequences: [SequenceState] = []
+        start: Snapshot, end: Snapshot, witness: String, afterID: Int64, throughID: Int64, sequences: [SequenceState] = [],
+        heartbeat: SourceHeartbeat? = nil
     ) {
+        self.heartbeat = heartbeat
         self.start = start
         self.end = end
         self.witness = witness

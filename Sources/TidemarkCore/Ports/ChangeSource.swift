@@ -42,6 +42,9 @@ package protocol ChangeSource: AnyObject {
     /// - Throws: where the cursor is beyond the limit's place already.
     func reach(after cursor: Cursor, within limit: StreamLimit) throws -> StreamReach
 
+    /// The highest change id drawn so far, and the source's clock.
+    func heartbeat() throws -> SourceHeartbeat
+
     /// Hands over a window's changes in pages, in the order of their ids.
     /// - Parameters:
     ///   - captures: the generations that the pipeline takes; rows of others are left out.

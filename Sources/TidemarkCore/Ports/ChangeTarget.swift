@@ -19,6 +19,10 @@ package protocol ChangeTarget: AnyObject {
     /// Puts sequences that are behind the source's where those are, beside any window: before rows that are copied.
     func advance(_ sequences: [SequenceState]) throws
 
+    /// Notes what is known of the source while there is nothing to apply, for a worker that holds the pipeline and a
+    /// target that may have to be promoted. Does nothing anywhere else.
+    func note(_ heartbeat: SourceHeartbeat, epoch: Int64) throws
+
     /// Applies one window and moves the cursor over it by compare-and-set, in one transaction. Sequences that are behind
     /// are put where the window says before that is committed.
     ///

@@ -31,16 +31,18 @@ struct CursorRow {
     }
 
     /// Moves the cursor by compare-and-set, in the caller's transaction.
-    func move(_ cursor: Cursor, to moved: Cursor, by prepared: PreparedStatements) throws {
+    func move(_ cursor: Cursor, to moved: Cursor, noting heartbeat: SourceHeartbeat?, by prepared: PreparedStatements) throws {
         let rows = try prepared.query(
             """
-            update tidemark.cursor set snapshot = $2, witness = $3, applied_at = now(), revision = $4
+            update tidemark.cursor set snapshot = $2, witness = $3, applied_at = now(), revision = $4,
+                source_at = coalesce($9, source_at), seen_id = coalesce($10, seen_id), seen_at = coalesce($11, seen_at)
             where pipeline = $1 and snapshot = $5 and witness = $6 and epoch = $7 and revision = $8 and closed_at is null
             """,
             [
                 .text(pipeline), .text(moved.snapshot.description), .text(moved.witness), .text(String(moved.revision)),
                 .text(cursor.snapshot.description), .text(cursor.witness), .text(String(cursor.epoch)),
-                .text(String(cursor.revision)),
+                .text(String(cursor.revision)), .optional(heartbeat?.appliedAt), .optional(heartbeat?.seenID.map(String.init)),
+                .optional(heartbeat?.seenAt),
             ])
         guard rows.affected == 1 else { throw try elsewhere(than: cursor) }
     }
@@ -48,7 +50,7 @@ struct CursorRow {
     /// Does the cursor's row hold all that this version knows of?
     func requireCurrent() throws {
         let rows = try session.query(
-            "select exists (select from pg_attribute where attrelid = to_regclass('tidemark.cursor') and attname = 'seen_at' and not attisdropped)")
+            "select exists (select from pg_attribute where attrelid = to_regclass('tidemark.cursor') and attname = 'seen_at' and not attisdropped) and to_regclass('tidemark.role') is not null")
         guard rows[0, 0] == "t" else { throw OlderTarget.error(pipeline) }
     }
 

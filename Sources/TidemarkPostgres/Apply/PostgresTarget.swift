@@ -91,6 +91,22 @@ package final class PostgresTarget: ChangeTarget {
         }
     }
 
+    package func note(_ heartbeat: SourceHeartbeat, epoch: Int64) throws {
+        do {
+            try session.query(
+                """
+                update tidemark.cursor c set seen_id = $3, seen_at = $4 where c.pipeline = $1 and c.epoch = $2 and c.closed_at is null
+                  and exists (select from tidemark.role r where r.pipeline = c.pipeline and r.role = 'replica')
+                """,
+                [
+                    .text(context.pipeline), .text(String(epoch)), .optional(heartbeat.seenID.map(String.init)),
+                    .optional(heartbeat.seenAt),
+                ])
+        } catch {
+            throw TargetFault(error, context: context).error("a heartbeat cannot be noted")
+        }
+    }
+
     package func record(failure: String, epoch: Int64) throws {
         do {
             try session.query(
@@ -156,7 +172,7 @@ package final class PostgresTarget: ChangeTarget {
     ) throws -> Cursor {
         try session.run(context.begin)
         var moved = cursor.moved(over: window)
-        try cursorRow.move(cursor, to: moved, by: tables.prepared)
+        try cursorRow.move(cursor, to: moved, noting: window.heartbeat, by: tables.prepared)
         var work = start
         var page = first
         while let changes = page {

@@ -114,6 +114,17 @@ package final class PostgresSource: ChangeSource {
         return following.carried(states ?? [], after: cursor, witness: states == nil ? nil : witness)
     }
 
+    package func heartbeat() throws -> SourceHeartbeat {
+        try reporting("the source cannot be read") {
+            let rows = try session.query(
+                """
+                select case when is_called then last_value else last_value - 1 end, \(SourceClock.text(of: "clock_timestamp()"))
+                from tidemark.data_changes_id_seq
+                """)
+            return SourceHeartbeat(appliedAt: nil, seenID: rows[0, 0].flatMap { Int64($0) }, seenAt: rows[0, 1])
+        }
+    }
+
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         try reporting("the change log cannot be read") {
             let afterID = try advance(to: window)
@@ -166,7 +177,7 @@ package final class PostgresSource: ChangeSource {
 
     /// The last tick before capture was stopped: up to there the log is whole.
     private func lastEnd(before stop: StoppedCapture, from start: TransactionSnapshot, above lowest: Int64) throws -> TransactionSnapshot {
-        let usable = try ticks(above: lowest).filter { $0.lastID != nil && !$0.cut.sees(stop.xid) && $0.cut != start && start.isContained(in: $0.cut) }
+        let usable = try ticks(above: lowest).ticks.filter { $0.lastID != nil && !$0.cut.sees(stop.xid) && $0.cut != start && start.isContained(in: $0.cut) }
         guard let last = usable.max(by: { ($0.lastID ?? 0) < ($1.lastID ?? 0) }) else { throw stop.error }
         return last.cut
     }
@@ -189,7 +200,7 @@ package final class PostgresSource: ChangeSource {
         from start: TransactionSnapshot, to end: TransactionSnapshot, _ tick: WrittenTick, above lowest: Int64, first: Int64,
         carrying sequences: [SequenceState]
     ) throws -> [Window] {
-        let ticks = try ticks(above: lowest, endingIn: end)
+        let (ticks, times) = try ticks(above: lowest, endingIn: end)
         let ends = WindowCut.ends(
             from: start, startID: first, to: end, ticks: ticks, changesMax: limits.windowChangesMax)
         let highIDs = Dictionary(ticks.map { ($0.cut, $0.highID ?? tick.highID) }, uniquingKeysWith: min)
@@ -198,23 +209,29 @@ package final class PostgresSource: ChangeSource {
             defer { from = next }
             return Window(
                 start: .transactions(from), end: .transactions(next), witness: tick.token, afterID: lowest,
-                throughID: highIDs[next] ?? tick.highID, sequences: sequences)
+                throughID: highIDs[next] ?? tick.highID, sequences: sequences,
+                heartbeat: SourceHeartbeat(
+                    appliedAt: next == tick.snapshot ? tick.writtenAt : times[next], seenID: tick.highID, seenAt: tick.writtenAt))
         }
     }
 
+    /// The ticks, and when each was written.
     /// - Parameter end: leaves out those that lie beyond it, which are many where a target is far behind.
-    private func ticks(above id: Int64, endingIn end: TransactionSnapshot? = nil) throws -> [Tick] {
+    private func ticks(
+        above id: Int64, endingIn end: TransactionSnapshot? = nil
+    ) throws -> (ticks: [Tick], times: [TransactionSnapshot: String]) {
         let rows = try session.query(
             """
-            select token, snapshot, xid, last_id, high_id from tidemark.tick
+            select token, snapshot, xid, last_id, high_id, \(SourceClock.text(of: "written_at")) from tidemark.tick
             where last_id > $1 and ($2::xid8 is null or pg_snapshot_xmax(snapshot) <= $2::xid8)
             """, [.text(String(id)), .optional(end.map { String($0.xmax) })])
-        return try (0..<rows.count).map { row in
+        let ticks = try (0..<rows.count).map { row in
             Tick(
                 token: rows[row, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[row, 1]),
                 writer: UInt64(rows[row, 2] ?? "") ?? 0, lastID: rows[row, 3].flatMap { Int64($0) },
                 highID: rows[row, 4].flatMap { Int64($0) })
         }
+        return (ticks, Dictionary(ticks.indices.map { (ticks[$0].cut, rows[$0, 5] ?? "") }, uniquingKeysWith: min))
     }
 }
 

@@ -6,6 +6,8 @@ struct WrittenTick {
     let snapshot: TransactionSnapshot
     /// No transaction that the snapshot sees has an id above it.
     let highID: Int64
+    /// When it was written, by the source's clock.
+    let writtenAt: String?
     /// Set where capture of a table of the pipeline was stopped.
     var stop: StoppedCapture?
 }
@@ -49,12 +51,13 @@ struct TickWriting {
             insert into tidemark.tick (token, snapshot, xid, last_id, low_id, high_id, written_at)
             select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, q.last_value, clock_timestamp()
             from tidemark.data_changes_id_seq q
-            returning token, snapshot, exists (select from tidemark.tick where token = $2::uuid), high_id
+            returning token, snapshot, exists (select from tidemark.tick where token = $2::uuid), high_id, \(SourceClock.text(of: "written_at"))
             """,
             [.text(String(lastID)), .text(cursor.witness)])
         guard rows[0, 2] == "t" else { throw Self.witnessGone(cursor) }
         return WrittenTick(
-            token: rows[0, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[0, 1]), highID: Int64(rows[0, 3] ?? "") ?? .max)
+            token: rows[0, 0] ?? "", snapshot: try TransactionSnapshot.parsed(rows[0, 1]), highID: Int64(rows[0, 3] ?? "") ?? .max,
+            writtenAt: rows[0, 4])
     }
 
     /// Has the source still what the cursor saw?
@@ -71,4 +74,9 @@ struct TickWriting {
             remedy: "Set the pipeline up again (tidemark teardown, then tidemark setup) and copy it anew: tidemark run --existing empty …",
             retry: .unlessMoved)
     }
+}
+
+/// How a source's times travel: as every target reads them.
+enum SourceClock {
+    static func text(of time: String) -> String { "to_char(\(time) at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')" }
 }

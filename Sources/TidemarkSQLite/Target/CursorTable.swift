@@ -30,16 +30,18 @@ struct CursorTable {
     }
 
     /// Moves the cursor by compare-and-set, in the caller's transaction.
-    func move(_ cursor: Cursor, to moved: Cursor, of pipeline: String) throws {
+    func move(_ cursor: Cursor, to moved: Cursor, noting heartbeat: SourceHeartbeat?, of pipeline: String) throws {
         _ = try database.rows(
             """
             UPDATE main.tidemark_cursor SET snapshot = ?, witness = ?, last_id = ?, revision = ?,
-                applied_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                applied_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+                source_at = coalesce(?, source_at), seen_id = coalesce(?, seen_id), seen_at = coalesce(?, seen_at)
             WHERE pipeline = ? AND snapshot = ? AND witness = ? AND epoch = ? AND revision = ? AND closed_at IS NULL
             """,
             [
                 .string(moved.snapshot.description), .string(moved.witness), .integer(moved.lastID),
-                .integer(moved.revision), .string(pipeline), .string(cursor.snapshot.description),
+                .integer(moved.revision), .optional(heartbeat?.appliedAt), heartbeat?.seenID.map { .integer($0) } ?? .null,
+                .optional(heartbeat?.seenAt), .string(pipeline), .string(cursor.snapshot.description),
                 .string(cursor.witness), .integer(cursor.epoch), .integer(cursor.revision),
             ])
         if database.changes != 1 { throw try elsewhere(than: cursor, of: pipeline) }
@@ -66,7 +68,7 @@ struct CursorTable {
 
     /// Does the cursor's row hold all that this version knows of?
     func requireCurrent(_ pipeline: String) throws {
-        guard try TargetInstallation(database).isCurrent() else { throw OlderTarget.error(pipeline) }
+        guard try TargetInstallation(database).isCurrent(), try RoleTable(database).exists() else { throw OlderTarget.error(pipeline) }
     }
 
     /// Tells every process that works on the pipeline to look at the copies before it goes on: the cursor's revision is
