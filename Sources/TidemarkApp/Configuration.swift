@@ -24,6 +24,7 @@ package struct Configuration: Sendable {
         package var retention: Retention?
         package var logLimit = LogLimitRequest()
         package var delay: StreamDelay?
+        package var role: TargetRole?
 
         package init(
             name: String, source: String? = nil, target: String? = nil, tables: [String]? = nil,
@@ -98,12 +99,13 @@ private struct Reading {
         guard let name = key.string, !name.isEmpty, let fields = value.mapping else {
             throw wrong(value, "a pipeline has to be a name with source: and target: below it")
         }
-        try only(["source", "target", "tables", "exclude", "capture", "require-key", "capture-replica-role", "delay"] + Self.logKeys, in: fields)
+        try only(["source", "target", "tables", "exclude", "capture", "require-key", "capture-replica-role", "delay", "role"] + Self.logKeys, in: fields)
         var entry = Configuration.Entry(
             name: name, source: try text("source", fields), target: try text("target", fields),
             tables: try list("tables", fields), exclude: try list("exclude", fields), capture: try parsed("capture", fields, Self.kinds) { CaptureKind(rawValue: $0) },
             requiresKey: try flag("require-key", fields), capturesReplicaRole: try flag("capture-replica-role", fields))
         entry.delay = try parsed("delay", fields, StreamDelay.forms) { StreamDelay(parsing: $0) }
+        entry.role = try parsed("role", fields, TargetRole.forms) { TargetRole(rawValue: $0) }
         entry.retention = try parsed("retain", fields, Retention.forms) { Retention(parsing: $0) }
         entry.logLimit.maxBytes = try parsed("max-log-size", fields, LogLimit.forms) { ByteCount.parsed($0) }
         entry.logLimit.policy = try parsed("at-max-log-size", fields, LogPolicy.forms) { LogPolicy(rawValue: $0) }

@@ -6,6 +6,8 @@ package struct Installation {
 
     package init(_ definition: PipelineDefinition) { self.definition = definition }
 
+    private var roles: RoleSetup { RoleSetup(definition: definition) }
+
     /// Log and registry, then the cursor, then the triggers: the cursor stands before the first change
     /// that can be logged. Rows that are there already are the worker's to copy.
     /// - Parameter creating: make the tables that the target lacks; their rows are expected to be copied.
@@ -16,6 +18,7 @@ package struct Installation {
             // Before anything is made: a mistyped pattern should leave nothing behind, nor a table that cannot be made.
             guard try !source.tables(request.selection).isEmpty else { throw nothingSelected(request.selection) }
             let creations = creating ? try creations(source, target, request) : []
+            let role = try roles.wanted()
             try source.installLog()
             try target.install()
             let identity = try source.identity()
@@ -39,7 +42,9 @@ package struct Installation {
                 creations.map { TableCopy($0.table, .refuse, statementsAfter: $0.statementsAfter, statementsLast: $0.statementsLast) },
                 of: definition.name)
             for creation in creations { try target.create(creation) }
-            return try source.install(request)
+            let captured = try source.install(request)
+            try roles.apply(role, to: captured.map(\.name))
+            return captured
         }
     }
 
@@ -68,7 +73,8 @@ package struct Installation {
             let later = creations.flatMap(\.statementsAfter) + creations.flatMap(\.statementsLast)
             let made = creations.flatMap(\.statementsBefore) + later.map { PlannedStatement($0, lock: "after the copy") }
             return try source.planInstall(request).map { ("source", $0) } + target.planInstall().map { ("target", $0) }
-                + made.map { ("target", $0) }
+                + (made + (try roles.plan(roles.wanted(), on: source.tables(request.selection).map(\.name), made: creations.map(\.table))))
+                .map { ("target", $0) }
         }
     }
 
@@ -123,6 +129,7 @@ package struct Installation {
             // Where the source's own cannot all be read, its findings say so.
             if let sequences = try? source.sequences(request.selection) { found += try target.check(sequences).map { ("target", $0) } }
             if let finding = try delayFinding(source) { found.append(("source", finding)) }
+            found += try roles.findings(on: tables.map(\.name)).map { ("target", $0) }
             if let identity = try source.identity(), try target.identityAsSource() == identity {
                 found.append(("target", Finding(.problem, sameDatabase().why, remedy: sameDatabase().remedy)))
             }

@@ -15,6 +15,7 @@ package struct PipelineDefinition: Sendable {
     package var logLimit = LogLimitRequest()
     /// How far the target stays behind on purpose.
     package var delay: StreamDelay?
+    package var role: TargetRole?
 
     package init(name: String, source: String, target: String) {
         self.name = name
@@ -80,6 +81,14 @@ package struct PipelineDefinition: Sendable {
 
     func openTargetAdministration() throws -> any TargetAdministration {
         try naming { try Engines.accepting(target, of: "target").targetAdministration(target) }
+    }
+
+    func openSourceRoles() throws -> any RoleAdministration {
+        try naming { try Engines.accepting(source, of: "source").roleAdministration(source, side: "source") }
+    }
+
+    func openTargetRoles() throws -> any RoleAdministration {
+        try naming { try Engines.accepting(target, of: "target").roleAdministration(target, side: "target") }
     }
 
     /// Puts the pipeline's name into errors of parts that do not know it.

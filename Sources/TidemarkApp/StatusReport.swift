@@ -44,6 +44,18 @@ package struct StatusReport: Codable, Sendable {
     /// When the pipeline was given up as the log reached its cap, and when capture was stopped.
     package var lostAt: String?
     package var captureStoppedAt: String?
+    /// What each database is to the pipeline, and since when; nil where setup was not told to make a replica.
+    package var sourceRole: String?
+    package var sourceRoleSince: String?
+    package var targetRole: String?
+    package var targetRoleSince: String?
+    /// Is everybody but the pipeline kept from writing to the target's tables? Nil where it is no replica.
+    package var isTargetGuarded: Bool?
+    /// By the source's clock: when the snapshot that the target has was taken, and when the target last heard of the
+    /// source, with the highest change id drawn then.
+    package var snapshotTakenAt: String?
+    package var sourceSeenAt: String?
+    package var sourceSeenID: Int64?
     /// Why it is not well, with what to type.
     package var problem: String?
     /// How far each table is copied, and when it was last proven equal.
@@ -87,6 +99,15 @@ extension StatusReport {
             let copies = found == nil ? [] : try target.copies(of: definition.name)
             appliedID = found?.cursor.lastID
             (appliedAt, worker) = (found?.appliedAt, found?.worker)
+            (snapshotTakenAt, sourceSeenAt, sourceSeenID) = (found?.heartbeat?.appliedAt, found?.heartbeat?.seenAt, found?.heartbeat?.seenID)
+            let targetRoles = try definition.openTargetRoles()
+            if let standing = try targetRoles.standing(of: definition.name) {
+                (targetRole, targetRoleSince) = (standing.role.rawValue, standing.since)
+                if standing.role == .replica { isTargetGuarded = try targetRoles.unguarded(copies.map(\.table), of: definition.name).isEmpty }
+            }
+            if let standing = try definition.openSourceRoles().standing(of: definition.name) {
+                (sourceRole, sourceRoleSince) = (standing.role.rawValue, standing.since)
+            }
             let log = try definition.openSourceAdministration().status(
                 of: definition.name, at: found?.cursor,
                 settledThrough: Dictionary(uniqueKeysWithValues: copies.map { ($0.table, $0.settledThrough) }))

@@ -20,10 +20,17 @@ struct Setup: AsyncParsableCommand {
                   --target postgresql://db2/shop
               tidemark setup --retain 24h --max-log-size 20GB \\
                   --at-max-log-size drop --config /etc/tidemark.yaml
+              tidemark setup --role replica --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var capture: CaptureOptions
     @OptionGroup var log: LogOptions
+    @Option(
+        help: ArgumentHelp(
+            "What the target is for. replica: to be promoted; nobody but the pipeline may write to its tables. feed: others may. Recorded; feed unless said. Or TIDEMARK_ROLE.",
+            valueName: "replica|feed"))
+    var role: TargetRole?
     @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
     var plan = false
     @Flag(help: "Make the tables that the target lacks, as the source defines them; those that it has stay as they are.")
@@ -32,7 +39,8 @@ struct Setup: AsyncParsableCommand {
 
     func run() async throws {
         try reportingErrors {
-            for definition in try options.definitions(capture, log) {
+            for var definition in try options.definitions(capture, log) {
+                definition.role = role ?? definition.role
                 let installation = Installation(definition)
                 if plan {
                     output.printPlan(try installation.planSetUp(creating: create), of: definition)

@@ -113,6 +113,7 @@ struct PipelineOptions: ParsableArguments {
         }
         definition.delay = try parsed("TIDEMARK_DELAY", StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
         definition.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
+        definition.role = try parsed("TIDEMARK_ROLE", TargetRole.forms) { TargetRole(rawValue: $0) } ?? entry.role
         definition.logLimit = LogLimitRequest(
             maxBytes: try log?.maxLogSize?.bytes ?? parsed("TIDEMARK_MAX_LOG_SIZE", LogLimit.forms) { ByteCount.parsed($0) }
                 ?? entry.logLimit.maxBytes,
@@ -135,6 +136,7 @@ struct CaptureOptions: ParsableArguments {
 }
 
 extension CaptureKind: ExpressibleByArgument {}
+extension TargetRole: ExpressibleByArgument {}
 
 /// How far a target stays behind.
 struct DelayOptions: ParsableArguments {

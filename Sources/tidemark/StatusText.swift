@@ -9,6 +9,7 @@ extension StatusReport {
         var applied = appliedID.map { ", applied up to change \($0)" } ?? ""
         if let appliedAt { applied += " at \(appliedAt)" }
         lines.append("  target  \(target)\(applied)")
+        if let roles { lines.append("  roles   \(roles)") }
         if let logBytes { lines.append("  log     \(ByteCount.text(logBytes))\(cap), about \(logRows ?? 0) changes\(retained)") }
         if let captureStoppedAt { lines.append("  capture STOPPED at \(captureStoppedAt): nothing is logged") }
         if let lostAt { lines.append("  GIVEN UP at \(lostAt): its tables have to be copied again") }
@@ -25,6 +26,15 @@ extension StatusReport {
         guard let logMaxBytes else { return "" }
         let outlook = logFullInSeconds.map { ", full in \(TimeSpan.estimate($0)) at the current rate" } ?? ""
         return " of \(ByteCount.text(logMaxBytes)) (at it: \(atMaxLogSize ?? "?"))\(outlook)"
+    }
+
+    /// “the source is primary since …, the target replica since …”
+    private var roles: String? {
+        let source = sourceRole.map { "the source is \($0) since \(sourceRoleSince ?? "?")" }
+        let target = targetRole.map { "the target is \($0) since \(targetRoleSince ?? "?")" }
+        guard source != nil || target != nil else { return nil }
+        let isOpen = isTargetGuarded == false ? "; others CAN WRITE to it, which tidemark setup … mends" : ""
+        return [source, target].compactMap(\.self).joined(separator: ", ") + isOpen
     }
 
     private var retained: String {

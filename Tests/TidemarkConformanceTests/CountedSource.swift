@@ -26,6 +26,10 @@ final class CountedSource: ChangeSource {
     func windows(after cursor: Cursor, taking taken: TakenTables, upTo end: Snapshot?) throws -> [Window] {
         try source.windows(after: cursor, taking: taken, upTo: end)
     }
+    func sequences(_ selection: TableSelection) throws -> [SequenceState] { try source.sequences(selection) }
+    func now() throws -> SourceTime { try source.now() }
+    func mark() throws { try source.mark() }
+    func reach(after cursor: Cursor, within limit: StreamLimit) throws -> StreamReach { try source.reach(after: cursor, within: limit) }
     func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         try source.read(window, captures: captures, receive)
     }

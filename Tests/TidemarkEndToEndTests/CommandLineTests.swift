@@ -68,6 +68,7 @@ struct CommandLineTests {
             ("pipelines:\n  main:\n    source: sqlite:/a\n    retain: soon\n", ":4: retain: has to be a time (90m, 24h, 7d), a size"),
             ("pipelines:\n  main:\n    max-log-size: lots\n", ":3: max-log-size: has to be a size"),
             ("pipelines:\n  main:\n    at-max-log-size: explode\n", ":3: at-max-log-size: has to be warn, drop or stop"),
+            ("pipelines:\n  main:\n    role: standby\n", ":3: role: has to be replica or feed"),
         ] {
             try text.write(toFile: file, atomically: true, encoding: .utf8)
             let result = Self.tidemark("status", "--config", file)
@@ -106,6 +107,25 @@ struct CommandLineTests {
         #expect(status.contains("of 2.0 GB (at it: stop), about 0 changes, the last 10.0 MB kept on purpose"), "\(status)")
         let wrong = Shell.run(Replica.binary, ["setup"] + both, environment: ["TIDEMARK_RETAIN": "soon"])
         #expect(wrong.status == 64 && wrong.output.contains("TIDEMARK_RETAIN is “soon”"), "\(wrong.output)")
+    }
+
+    @Test("the role comes from flag, environment and file; status tells it, for people and as JSON")
+    func role() throws {
+        let (source, target) = try Self.files()
+        let file = target + ".yaml"
+        try "pipelines:\n  main:\n    source: sqlite:\(source)\n    target: sqlite:\(target)\n    role: replica\n"
+            .write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(Self.tidemark("setup", "--plan", "--config", file).output.contains("tidemark_guard_t_insert"))
+        #expect(Self.tidemark("setup", "--config", file).status == 0)
+        let status = Self.tidemark("status", "--config", file).output
+        #expect(status.contains("roles   the source is primary since 20")
+            && status.contains("the target is replica since 20"), "\(status)")
+        let json = Self.tidemark("status", "--json", "--config", file).output
+        #expect(json.contains("\"targetRole\"") && json.contains("\"isTargetGuarded\""), "\(json)")
+        #expect(Self.tidemark("setup", "--config", file, environment: ["TIDEMARK_ROLE": "feed"]).status == 0)
+        #expect(!Self.tidemark("status", "--config", file).output.contains("roles"))
+        #expect(Self.tidemark("setup", "--role", "replica", "--config", file, environment: ["TIDEMARK_ROLE": "feed"]).status == 0)
+        #expect(Self.tidemark("status", "--config", file).output.contains("the target is replica since 20"))
     }
 
     @Test("status says well, behind and why, for people and as JSON")

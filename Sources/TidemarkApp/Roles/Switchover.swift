@@ -147,9 +147,9 @@ package struct Switchover: Sendable {
             try new.asSource.installLog()
             try new.roles.installRoles()
             let capture = try ReverseCapture(of: flow, from: old, to: new)
+            let standing = try new.roles.standing(of: name) ?? Standing(.replica, epoch: epoch - 1, cause: .setup)
             try new.roles.raiseGuard(
-                on: capture.tables.onReplica, of: name, noting: Standing(.replica, epoch: epoch - 1, cause: .switchover),
-                waitMs: Int(options.writersWaitSeconds * 1000))
+                on: capture.tables.onReplica, of: name, noting: standing, waitMs: Int(options.writersWaitSeconds * 1000))
             _ = try new.asSource.install(capture.request)
             try old.asTarget.install()
             try old.roles.installRoles()

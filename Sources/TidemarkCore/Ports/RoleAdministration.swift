@@ -13,7 +13,8 @@ package protocol RoleAdministration: AnyObject {
     func note(_ standing: Standing, of pipeline: String) throws
 
     /// The statements that `raiseGuard` would run.
-    func planGuard(on tables: [TableName], of pipeline: String) throws -> [PlannedStatement]
+    /// - Parameter made: those of the tables that are not there yet, and will be.
+    func planGuard(on tables: [TableName], made: [TableName], of pipeline: String) throws -> [PlannedStatement]
 
     /// Refuses writes to the tables from now on, to everybody but tidemark's own workers, and notes the standing. Those
     /// that have written to a table end first. A table that is guarded already stays so, and one that is no longer
@@ -26,6 +27,10 @@ package protocol RoleAdministration: AnyObject {
     /// - Parameter closing: the pipeline's cursor here, which nobody moves any more from now on.
     /// - Throws: where another worker has taken the pipeline over since that cursor was read.
     func liftGuard(of pipeline: String, noting standing: Standing, closing cursor: Cursor?) throws
+
+    /// Lets others write, and forgets what the database was to the pipeline: roles are no concern of it any more.
+    func forget(_ pipeline: String) throws
+    func planForgetting(_ pipeline: String) throws -> [PlannedStatement]
 
     /// The tables whose guard is up, as this database names them.
     func guardedTables(of pipeline: String) throws -> Set<TableName>
@@ -47,4 +52,10 @@ package protocol RoleAdministration: AnyObject {
     /// - Parameter tables: with the generation of capture that each has in the database followed. Its rows are complete
     ///   from there on: what passed unseen before does not matter, and what does later holds the table.
     func follow(_ cursor: Cursor, tables: [TableName: Int32], of pipeline: String) throws
+}
+
+extension RoleAdministration {
+    package func planGuard(on tables: [TableName], of pipeline: String) throws -> [PlannedStatement] {
+        try planGuard(on: tables, made: [], of: pipeline)
+    }
 }

@@ -18,10 +18,19 @@ struct Guard {
             """, [.json(JSONText.array(tables.map { PostgresIdentifier.quoted($0) }))])[0, 0] ?? "{}"
     }
 
-    func plan(_ tables: [TableName]) throws -> [PlannedStatement] {
+    func plan(_ tables: [TableName], made: [TableName]) throws -> [PlannedStatement] {
         let rows = try session.query(
             "select tidemark.guard_statements($1::regclass[], $2)", [.text(try relations(tables)), .text(pipeline)])
+        // Its partitions will be made with it, and are not known yet.
+        let names = PostgresIdentifier.literal("{" + made.map { Self.element(PostgresIdentifier.quoted($0)) }.joined(separator: ",") + "}")
+        let later = "select tidemark.raise_guard(\(names), \(PostgresIdentifier.literal(pipeline)), 500)"
         return (0..<rows.count).map { PlannedStatement(rows[$0, 0] ?? "", lock: Self.lock) }
+            + (made.isEmpty ? [] : [PlannedStatement(later, lock: Self.lock)])
+    }
+
+    /// Of an array's text.
+    private static func element(_ name: String) -> String {
+        "\"" + name.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
     }
 
     static let lock = "SHARE ROW EXCLUSIVE on it, on all tables together; who only reads goes on"

@@ -31,13 +31,13 @@ package final class PostgresRoleAdministration: RoleAdministration {
     }
 
     /// Of functions that may not be there yet: they are made, asked, and rolled back.
-    package func planGuard(on tables: [TableName], of pipeline: String) throws -> [PlannedStatement] {
+    package func planGuard(on tables: [TableName], made: [TableName], of pipeline: String) throws -> [PlannedStatement] {
         try reporting("the guard cannot be planned") {
             try OwnSchema(session: session).refuseForeign()
             try session.run("begin")
             defer { session.rollback() }
             try session.run(PostgresSQL.roles)
-            return try Guard(session: session, pipeline: pipeline).plan(tables)
+            return try Guard(session: session, pipeline: pipeline).plan(tables, made: made)
         }
     }
 
@@ -74,6 +74,28 @@ package final class PostgresRoleAdministration: RoleAdministration {
             where pipeline = $1 and epoch = $2
             """, [.text(pipeline), .text(String(cursor.epoch))])
         guard closed.affected == 1 else { throw try CursorRow(session: session, pipeline: pipeline).elsewhere(than: cursor) }
+    }
+
+    package func forget(_ pipeline: String) throws {
+        try reporting("the guard of the \(side)'s tables cannot be lifted") {
+            guard try Guard(session: session, pipeline: pipeline).isInstalled() else { return }
+            let guarded = try Guard(session: session, pipeline: pipeline).relations(guardedTables(of: pipeline).sorted())
+            try trying(Self.liftWaitMs, "the guard of the \(side)'s tables cannot be lifted", on: guarded, of: pipeline) { tryMs in
+                try session.query("select tidemark.lift_guard($1, $2)", [.text(pipeline), .text(String(tryMs))])
+                try session.query("delete from tidemark.role where pipeline = $1", [.text(pipeline)])
+            }
+        }
+    }
+
+    package func planForgetting(_ pipeline: String) throws -> [PlannedStatement] {
+        try reporting("the guard cannot be planned") {
+            guard try standing(of: pipeline) != nil else { return [] }
+            let name = PostgresIdentifier.literal(pipeline)
+            return [
+                PlannedStatement("select tidemark.lift_guard(\(name), \(Self.tryMs))", lock: "SHARE ROW EXCLUSIVE on the tables that are guarded; who only reads goes on"),
+                PlannedStatement("delete from tidemark.role where pipeline = \(name)", lock: "none on any table of yours"),
+            ]
+        }
     }
 
     package func guardedTables(of pipeline: String) throws -> Set<TableName> {

@@ -56,6 +56,6 @@ struct RoleRecord {
                 .optional(standing.start?.source), .optional(standing.start?.snapshot.description),
                 .optional(standing.start?.witness), .optional(standing.start.map { String($0.lastID) }),
             ])
-        if standing.role == .replica { try forgetReader() }
+        if standing.role == .replica, standing.cause != .setup { try forgetReader() }
     }
 }

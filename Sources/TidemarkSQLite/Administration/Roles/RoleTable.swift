@@ -53,7 +53,7 @@ struct RoleTable {
                 .optional(standing.start?.source), .optional(standing.start?.snapshot.description),
                 .optional(standing.start?.witness), standing.start.map { .integer($0.lastID) } ?? .null,
             ])
-        if standing.role == .replica { try forgetReader(pipeline) }
+        if standing.role == .replica, standing.cause != .setup { try forgetReader(pipeline) }
     }
 
     /// The log of a database that was a primary is read by the pipeline no more: nothing is to be kept for it.

@@ -33,10 +33,10 @@ package final class SQLiteRoleAdministration: RoleAdministration {
         }
     }
 
-    package func planGuard(on tables: [TableName], of pipeline: String) throws -> [PlannedStatement] {
+    package func planGuard(on tables: [TableName], made: [TableName], of pipeline: String) throws -> [PlannedStatement] {
         try saying("the guard cannot be planned", pipeline: pipeline, path: path) {
             let role = try roles.standing(of: pipeline)?.role ?? .replica
-            return try TableGuard(database, pipeline: pipeline).raising(on: tables, as: role)
+            return try TableGuard(database, pipeline: pipeline).raising(on: tables, made: made, as: role)
                 .map { PlannedStatement($0, lock: WriteLock.inWords) }
         }
     }
@@ -64,6 +64,18 @@ package final class SQLiteRoleAdministration: RoleAdministration {
             WHERE pipeline = ? AND epoch = ?
             """, [.string(pipeline), .integer(cursor.epoch)])
         if database.changes != 1 { throw try cursors.elsewhere(than: cursor, of: pipeline) }
+    }
+
+    package func forget(_ pipeline: String) throws {
+        try writing("the guard of the \(side)'s tables cannot be lifted", pipeline, waitMs: Self.liftWaitMs) {
+            for sql in try roles.removal(of: pipeline, isLastSide: false) { try database.execute(sql) }
+        }
+    }
+
+    package func planForgetting(_ pipeline: String) throws -> [PlannedStatement] {
+        try saying("the guard cannot be planned", pipeline: pipeline, path: path) {
+            try roles.removal(of: pipeline, isLastSide: false).map { PlannedStatement($0, lock: WriteLock.inWords) }
+        }
     }
 
     package func guardedTables(of pipeline: String) throws -> Set<TableName> {

@@ -17,9 +17,10 @@ struct TableGuard {
 
     /// What would raise it on those of the tables that are there, in the words of a role.
     /// - Throws: where another pipeline guards one of them.
-    func raising(on tables: [TableName], as role: Standing.Role) throws -> [String] {
+    /// - Parameter made: those of the tables that are not there yet, and will be.
+    func raising(on tables: [TableName], made: [TableName] = [], as role: Standing.Role) throws -> [String] {
         let standing = try triggers()
-        return try there(tables).flatMap { table in
+        return try (there(tables) + made.map(\.name)).flatMap { table in
             let own = standing.filter { SQLiteIdentifier.folded($0.table) == SQLiteIdentifier.folded(table) }
             if let other = own.first(where: { !$0.sql.hasSuffix(mark) }) { throw isGuarded(table, other.name) }
             return Self.events.flatMap { event in
