@@ -21,8 +21,8 @@ let package = Package(
         .target(
             name: "PostgresSQL", path: "sql/postgresql",
             resources: [
-                "install.sql", "registry.sql", "log.sql", "limit.sql", "image.sql", "shape.sql", "row-capture.sql", "capture-kind.sql",
-                "capture.sql", "attach.sql", "roles.sql", "target.sql", "uninstall.sql",
+                "install.sql", "registry.sql", "log.sql", "limit.sql", "image.sql", "shape.sql", "before-image.sql", "row-capture.sql",
+                "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "target.sql", "uninstall.sql",
             ].map { .embedInCode($0) }),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "PostgresSQL", "CLibPQ"]),

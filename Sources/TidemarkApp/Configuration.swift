@@ -19,6 +19,7 @@ package struct Configuration: Sendable {
         package var tables: [String]?
         package var exclude: [String]?
         package var capture: CaptureKind?
+        package var images: CapturedImages?
         package var requiresKey: Bool?
         package var capturesReplicaRole: Bool?
         package var retention: Retention?
@@ -99,13 +100,15 @@ private struct Reading {
         guard let name = key.string, !name.isEmpty, let fields = value.mapping else {
             throw wrong(value, "a pipeline has to be a name with source: and target: below it")
         }
-        try only(["source", "target", "tables", "exclude", "capture", "require-key", "capture-replica-role", "delay", "role"] + Self.logKeys, in: fields)
+        let own = ["source", "target", "tables", "exclude", "capture", "image", "require-key", "capture-replica-role", "delay", "role"]
+        try only(own + Self.logKeys, in: fields)
         var entry = Configuration.Entry(
             name: name, source: try text("source", fields), target: try text("target", fields),
             tables: try list("tables", fields), exclude: try list("exclude", fields), capture: try parsed("capture", fields, Self.kinds) { CaptureKind(rawValue: $0) },
             requiresKey: try flag("require-key", fields), capturesReplicaRole: try flag("capture-replica-role", fields))
         entry.delay = try parsed("delay", fields, StreamDelay.forms) { StreamDelay(parsing: $0) }
         entry.role = try parsed("role", fields, TargetRole.forms) { TargetRole(rawValue: $0) }
+        entry.images = try parsed("image", fields, Self.images) { CapturedImages(rawValue: $0) }
         entry.retention = try parsed("retain", fields, Retention.forms) { Retention(parsing: $0) }
         entry.logLimit.maxBytes = try parsed("max-log-size", fields, LogLimit.forms) { ByteCount.parsed($0) }
         entry.logLimit.policy = try parsed("at-max-log-size", fields, LogPolicy.forms) { LogPolicy(rawValue: $0) }
@@ -113,6 +116,7 @@ private struct Reading {
     }
 
     private static let kinds = CaptureKind.allCases.map(\.rawValue).joined(separator: ", ")
+    private static let images = CapturedImages.allCases.map(\.rawValue).joined(separator: ", ")
     private static let logKeys = ["retain", "max-log-size", "at-max-log-size"]
 
     private func parsed<T>(_ key: String, _ fields: Node.Mapping, _ forms: String, _ parse: (String) -> T?) throws -> T? {

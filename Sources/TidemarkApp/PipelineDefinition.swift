@@ -9,6 +9,7 @@ package struct PipelineDefinition: Sendable {
     package var include: [TablePattern]?
     package var exclude: [TablePattern]?
     package var kind: CaptureKind?
+    package var images: CapturedImages?
     package var requiresKey: Bool?
     package var capturesReplicaRole: Bool?
     package var retention: Retention?
@@ -50,6 +51,7 @@ package struct PipelineDefinition: Sendable {
             kind: kind ?? recorded?.kind ?? .auto, requiresKey: requiresKey ?? recorded?.requiresKey ?? false,
             capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false,
             retention: retention ?? recorded?.retention ?? .none)
+        request.images = images ?? recorded?.images ?? .new
         request.logLimit = logLimit
         return request
     }

@@ -174,16 +174,18 @@ package final class SQLiteSourceAdministration: SourceAdministration {
 
     /// The tables that this request or another pipeline's takes.
     private func capturePlan(_ request: CaptureRequest, isInstalled: Bool) throws -> CapturePlan {
-        var selections = [request.selection]
+        var selections = [(request.selection, request.images)]
         if isInstalled {
             let registry = PipelineRegistry(database: database)
             for name in try registry.names() where name != request.pipeline {
                 // A pipeline that is known by its confirmations only may want any table.
-                selections.append(try registry.request(of: name)?.selection ?? TableSelection())
+                let known = try registry.request(of: name)
+                selections.append((known?.selection ?? TableSelection(), known?.images ?? .new))
             }
         }
-        let wanted = try SQLiteCatalog(database).tables().filter { table in
-            selections.contains { $0.takes(TableName(schema: nil, name: table.name)) }
+        let wanted = try SQLiteCatalog(database).tables().compactMap { table -> (table: SQLiteTable, images: CapturedImages)? in
+            let taking = selections.filter { $0.0.takes(TableName(schema: nil, name: table.name)) }
+            return taking.isEmpty ? nil : (table, taking.contains { $0.1 == .both } ? .both : .new)
         }
         return try CapturePlan(database, capturing: wanted, isInstalled: isInstalled)
     }

@@ -104,6 +104,7 @@ struct PipelineOptions: ParsableArguments {
         definition.include = patterns(tables, "TIDEMARK_TABLES", entry.tables)?.map { TablePattern($0) }
         definition.exclude = patterns(exclude, "TIDEMARK_EXCLUDE", entry.exclude)?.map { TablePattern($0) }
         definition.kind = capture?.capture ?? entry.capture
+        definition.images = capture?.image ?? entry.images
         definition.requiresKey = capture?.requireKey == true ? true : entry.requiresKey
         definition.capturesReplicaRole = capture?.captureReplicaRole == true ? true : entry.capturesReplicaRole
         func parsed<T>(_ variable: String, _ forms: String, _ parse: (String) -> T?) throws -> T? {
@@ -129,6 +130,10 @@ struct CaptureOptions: ParsableArguments {
         help: ArgumentHelp(
             "row: once per row, cheapest for statements of a few rows. statement: once per statement, cheapest in bulk. auto: by what the log shows of a table; row at first."))
     var capture: CaptureKind?
+    @Option(
+        help: ArgumentHelp(
+            "new: log rows as a change leaves them. both: also as they were before, for rewind and diff-since. Recorded with the pipeline; a table is logged with both if any pipeline wants it. new at first."))
+    var image: CapturedImages?
     @Flag(help: "Refuse tables without a key instead of identifying rows as a whole.")
     var requireKey = false
     @Flag(help: "Capture also what is written under session_replication_role = replica (PostgreSQL).")
@@ -136,6 +141,7 @@ struct CaptureOptions: ParsableArguments {
 }
 
 extension CaptureKind: ExpressibleByArgument {}
+extension CapturedImages: ExpressibleByArgument {}
 extension TargetRole: ExpressibleByArgument {}
 
 /// How far a target stays behind.

@@ -46,11 +46,11 @@ enum CaptureReplay {
                                               from tidemark.data_changes d where d.capture = any (captures)), 4000);
         end $$;
         -- Rows without a key: all additions of the window first, then all removals.
-        create function replay.rows(captures int[], after bigint, before bigint, insertion text, removal text) returns void language plpgsql as $$
+        create function replay.rows(captures int[], after bigint, until bigint, insertion text, removal text) returns void language plpgsql as $$
         declare change record; touched int;
         begin
             for change in select d.operation, d.image from tidemark.data_changes d where d.capture = any (captures) and d.id > after
-                          and (before is null or d.id < before) and d.operation in ('I', 'D') order by d.operation = 'D', d.id loop
+                          and (until is null or d.id < until) and d.operation in ('I', 'D') order by d.operation = 'D', d.id loop
                 execute case when change.operation = 'I' then insertion else removal end using change.image;
                 get diagnostics touched = row_count;
                 if touched <> 1 then raise 'no such row: %', change.image; end if;

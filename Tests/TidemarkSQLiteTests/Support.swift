@@ -1,5 +1,6 @@
 import CSQLite
 import Foundation
+import TidemarkCore
 
 @testable import TidemarkSQLite
 
@@ -37,7 +38,7 @@ final class Captured {
     private var counts: [String: Int] = [:]
     private var standingStatement: SQLiteStatement?
 
-    init(_ schema: String, before: String = "", after: String = "", guarded: Bool = false) throws {
+    init(_ schema: String, before: String = "", after: String = "", guarded: Bool = false, images: CapturedImages = .new) throws {
         database = try SQLiteDatabase(path: ":memory:", mode: .create)
         database.limitTriggerDepth()
         try database.execute(schema)
@@ -47,7 +48,7 @@ final class Captured {
             throw SQLiteFailure(code: 1, message: "no table t")
         }
         table = found
-        for sql in try SQLiteTriggers(table: found, capture: 7, guardsNestedWrites: guarded).create {
+        for sql in try SQLiteTriggers(table: found, capture: 7, images: images, guardsNestedWrites: guarded).create {
             try database.execute(sql)
         }
         try database.execute(after)
@@ -56,7 +57,7 @@ final class Captured {
     /// Rows that the log says are there.
     func replayed() throws -> [String: Int] {
         let rows = try database.rows(
-            "SELECT operation, key, image, id FROM data_changes WHERE id > ? ORDER BY id", [.integer(replayedID)])
+            "SELECT operation, key, image, id FROM data_changes WHERE id > ? AND operation <> 'B' ORDER BY id", [.integer(replayedID)])
         for row in rows {
             let isDelete = row[0] == .string("D")
             if let key = row[1].string {

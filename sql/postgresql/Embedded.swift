@@ -8,6 +8,7 @@ package enum PostgresSQL {
     private static let parts = [
         "registry.sql": PackageResources.registry_sql, "log.sql": PackageResources.log_sql, "limit.sql": PackageResources.limit_sql,
         "image.sql": PackageResources.image_sql, "shape.sql": PackageResources.shape_sql,
+        "before-image.sql": PackageResources.before_image_sql,
         "row-capture.sql": PackageResources.row_capture_sql, "capture-kind.sql": PackageResources.capture_kind_sql,
         "capture.sql": PackageResources.capture_sql, "attach.sql": PackageResources.attach_sql,
         "roles.sql": PackageResources.roles_sql,

@@ -31,10 +31,12 @@ language sql stable set search_path = pg_catalog, pg_temp
 as $$ select exists (select from pg_inherits i where i.inhrelid = relation or i.inhparent = relation)
           or exists (select from pg_class c where c.oid = relation and c.relkind = 'p') $$;
 
+drop function if exists tidemark.capture_kind(regclass, text);     -- an older signature
+
 -- Row capture is the cheaper one for statements of a few rows, statement capture for those of many: 6 against 12
 -- microseconds for a statement of one row, 6 against 3 for each row of a large one. So a table changes its kind only where
 -- one sort clearly prevails. Statement triggers do not fire for changes that come through a parent.
-create or replace function tidemark.capture_kind(relation regclass, kind text) returns text
+create or replace function tidemark.capture_kind(relation regclass, kind text, images text default 'new') returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     related boolean := tidemark.is_related(relation);
@@ -49,6 +51,14 @@ begin
         raise exception 'tidemark: % is part of an inheritance or partition tree and needs row capture', relation
             using hint = 'Use kind auto.';
     end if;
+    if images not in ('new', 'both') or images is null then
+        raise exception 'tidemark: unknown image %', pg_catalog.quote_nullable(images) using hint = 'Use new or both.';
+    end if;
+    if kind = 'statement' and images = 'both' then
+        raise exception 'tidemark: % is to be captured by statement and with image both', relation
+            using hint = 'Only row capture sees a row as it was before: use kind auto or row with it.';
+    end if;
+    if images = 'both' then return 'row'; end if;
     if kind <> 'auto' or related then
         return case when related then 'row' else kind end;
     end if;

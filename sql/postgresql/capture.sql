@@ -1,23 +1,26 @@
 -- The statements that put capture's triggers on a table, and the function behind them.
 
+drop function if exists tidemark.truncate_statements(regclass, text, boolean);     -- an older signature
+
 -- The DDL for the TRUNCATE triggers that are missing. They are not cloned to partitions.
-create or replace function tidemark.truncate_statements(relation regclass, function_name text, replica_role boolean)
+create or replace function tidemark.truncate_statements(relation regclass, function_name text, replica_role boolean, images text)
 returns setof text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select u.s
     from tidemark.tree(relation) t join pg_catalog.pg_class c on c.oid = t.relid and c.relkind in ('r', 'p'),
+         lateral (values ('tidemark_truncate', 'after'), ('tidemark_before', 'before')) v(name, moment),
          lateral (values
-            (1, format('create trigger tidemark_truncate after truncate on %s for each statement execute function %s()', t.relid::regclass, function_name)),
-            (2, case when replica_role then format('alter table %s enable always trigger tidemark_truncate', t.relid::regclass) end)) u(n, s)
-    where u.s is not null
-      and not exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.relid and g.tgname = 'tidemark_truncate'
+            (1, format('create trigger %s %s truncate on %s for each statement execute function %s()', v.name, v.moment, t.relid::regclass, function_name)),
+            (2, case when replica_role then format('alter table %s enable always trigger %s', t.relid::regclass, v.name) end)) u(n, s)
+    where u.s is not null and (v.moment = 'after' or images = 'both' and c.relkind = 'r')
+      and not exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.relid and g.tgname = v.name
                       and g.tgfoid = pg_catalog.to_regproc(function_name))
-    order by t.relid::regclass, u.n
+    order by t.relid::regclass, v.moment, u.n
 $$;
 
 -- An older signature, which a call would be ambiguous with.
-drop function if exists tidemark.capture_statements(regclass, text, int);
+drop function if exists tidemark.capture_statements(regclass, text, int), tidemark.capture_statements(regclass, text, int, boolean);
 
 -- The query that makes rows of the log of what a statement handed over.
 create or replace function tidemark.logged_row(relation regclass, capture int, operation text, side text) returns text
@@ -47,13 +50,14 @@ end $$;
 
 -- Returns the DDL that attach() runs for one table. generation is the id of its row in tidemark.capture.
 create or replace function tidemark.capture_statements(
-    relation regclass, kind text default 'auto', generation int default null, replica_role boolean default false)
+    relation regclass, kind text default 'auto', generation int default null, replica_role boolean default false, images text default 'new')
 returns setof text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     class pg_catalog.pg_class;
     schema_name text;
-    actual_kind text := tidemark.capture_kind(relation, kind);
+    actual_kind text := tidemark.capture_kind(relation, kind, images);
+    keeps_before boolean := images = 'both';
     capture int := coalesce(generation, (select max(c.id) from tidemark.capture c) + 1, 1);
     key_index oid := tidemark.key_index(relation);
     partitioned boolean;
@@ -80,9 +84,12 @@ declare
     -- A trigger that somebody put on a table of his own must not write here.
     about_table text := format(
         E'    if TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid and pg_catalog.pg_partition_root(TG_RELID) is distinct from %1$s::pg_catalog.oid::pg_catalog.regclass then return null; end if;\n'
-        || E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n        if tidemark.is_stopped(%2$s) then return null; end if;\n'
-        || E'        perform tidemark.log_mark(%2$s, ''T'', case when TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::pg_catalog.text end);\n'
-        || E'        return null;\n    end if;\n', relation::oid, capture);
+        || E'    if TG_OP operator(pg_catalog.=) ''TRUNCATE'' then\n        if tidemark.is_stopped(%2$s) then return null; end if;\n%3$s'
+        || E'        perform tidemark.log_mark(%2$s, ''T'', case when TG_RELID operator(pg_catalog.<>) %1$s::pg_catalog.oid then pg_catalog.json_build_object(''schema'', TG_TABLE_SCHEMA, ''table'', TG_TABLE_NAME)::pg_catalog.text end%4$s);\n'
+        || E'        return null;\n    end if;\n', relation::oid, capture,
+        case when keeps_before then format(E'        if TG_WHEN operator(pg_catalog.=) ''BEFORE'' then\n            perform tidemark.log_truncated(%s, %s, %L, TG_RELID);\n            return null;\n        end if;\n',
+            capture, relation::oid, tidemark.made_for(relation)) end,
+        case when keeps_before then ', case when pg_catalog.current_setting(''transaction_isolation'') operator(pg_catalog.~~) ''read%'' then ''logged'' end' end);
 begin
     select * into class from pg_catalog.pg_class c where c.oid = relation;
     if not found or class.relkind not in ('r', 'p') then
@@ -209,6 +216,11 @@ begin
                             logged, key.candidate_text, candidates, image, replace(standing, 'tidemark_state.fresh or ', ''))) end;
             end loop;
         else
+            if keeps_before and event <> 'INSERT' then
+                branch := branch || format(E'        if %s then\n            %s\n            values (pg_catalog.pg_current_xact_id(), %s, ''B'', %s, null, pg_catalog.clock_timestamp(), coalesce(%s, ''''));\n            last := 1;\n        end if;\n',
+                    tidemark.is_from_before('OLD.xmin'), replace(insert_head, 'changed_at)', 'changed_at, before)'), capture,
+                    tidemark.row_key(relation, 'OLD'), tidemark.row_image(relation, 'OLD'));
+            end if;
             -- A key whose text changed while it stayed equal (1.0, 1.00) is a delete, then an upsert: deletes first.
             branch := branch || format(E'        %s\n        select pg_catalog.pg_current_xact_id(), %s, l.o::"char", l.key, l.image, pg_catalog.clock_timestamp()\n'
                 || E'        from (select distinct on (x.key) x.* from (%s) x) c left join lateral (select %s as key, %s as image %s) s on true\n'
@@ -219,19 +231,20 @@ begin
                 concat_ws(' union all ',
                     case when event <> 'INSERT' then format('select %s, (%s) collate "C" as key from %s', key.keys, key.text, old_source) end,
                     case when event <> 'DELETE' then format('select %s, (%s) collate "C" as key from %s', key.keys, key.text, new_source) end),
-                key.text, image, standing, case event when 'INSERT' then 'I' else 'U' end);
+                key.text, image, standing, case event when 'INSERT' then 'I' else 'U' end)
+                || case when keeps_before then E'        touched := touched + coalesce(last, 0);\n' else '' end;
         end if;
     end loop;
     if not is_by_row then branch := branch || E'    end if;\n'; end if;
     if is_quick then handed_on := handed_on || E'    end if;\n'; end if;
 
     body := E'#variable_conflict use_column\n<<tidemark_state>>\n'
-        || case when is_by_row then E'declare drawn pg_catalog.int8; seqscan pg_catalog.text;\nbegin\n'
+        || case when is_by_row then E'declare drawn pg_catalog.int8; seqscan pg_catalog.text;' || case when keeps_before then ' was pg_catalog.text;' else '' end || E'\nbegin\n'
            else E'declare drawn pg_catalog.int8; touched pg_catalog.int8; last pg_catalog.int8; fresh boolean; stamp pg_catalog.timestamptz; as_attached boolean; same_key boolean;\n    under_way pg_catalog.text; session_settings pg_catalog.text[];\nbegin\n' end
         -- Loop guard. Triggers that fire always would log what tidemark itself applies here. An ordinary role may not
         -- set the replica role, so that an application cannot switch capture off by the first setting alone.
         || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) operator(pg_catalog.=) ''1'' and pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then return null; end if;\n' else '' end
-        || case when is_by_row then tidemark.row_capture(relation, capture, about_table) else about_table ||
+        || case when is_by_row then tidemark.row_capture(relation, capture, about_table, keeps_before) else about_table ||
         case when is_quick and key_index is not null then format(E'    under_way := pg_catalog.current_setting(%L, true);\n', counter) else '' end
         || E'    drawn := pg_catalog.nextval(''tidemark.data_changes_id_seq'');\n'
         || case when is_quick then '    ' || tidemark.by_segment(handed_on) || E'\n' else '' end
@@ -263,7 +276,7 @@ begin
     for found_trigger in
         select t.tgname, t.tgrelid::regclass as rel from pg_catalog.pg_trigger t
         where t.tgrelid in (select relation union select p.relid from pg_catalog.pg_partition_tree(relation) p)
-          and t.tgparentid = 0 and t.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
+          and t.tgparentid = 0 and t.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_before', 'tidemark_row')
           and t.tgfoid in (select p.oid from pg_catalog.pg_proc p where p.pronamespace = 'tidemark'::regnamespace)
         order by 2, 1
     loop
@@ -289,7 +302,7 @@ begin
             case event when 'tidemark_begins' then format('tidemark.statement_begins(%L)', counter) else function_name || '()' end);
         if replica_role then return next format('alter table %s enable always trigger %s', qualified, event); end if;
     end loop;
-    return query select * from tidemark.truncate_statements(relation, function_name, replica_role);
+    return query select * from tidemark.truncate_statements(relation, function_name, replica_role, images);
     if partitioned then
         -- Row triggers are cloned with the rights of whoever creates or attaches a partition. Without USAGE on the
         -- schema the grant is good for nothing else.

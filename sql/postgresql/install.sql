@@ -18,6 +18,7 @@
 \ir limit.sql
 \ir image.sql
 \ir shape.sql
+\ir before-image.sql
 \ir row-capture.sql
 \ir capture-kind.sql
 \ir capture.sql

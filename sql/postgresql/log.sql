@@ -12,6 +12,9 @@ create sequence if not exists tidemark.data_changes_id_seq as bigint cache 1 no 
 -- operation: I, U, D, T (truncate; the image names the partition if it was only one), X (shape of the table
 -- changed since attach). With a key, I and U both mean "the row is now this". Without a key (key is null), I adds one
 -- such row and D, which has an image then, takes one away. An image that is due and not there was too large.
+-- before: the row as it was before its transaction; only with image both. A transaction logs it once for each row, with the
+-- key that the row had. None at all says that the transaction found no such row; an empty one was too large. B (before)
+-- has nothing else to say, and windows leave it out. With T, that the rows it took were logged.
 do $$
 declare segment int;
 begin
@@ -30,6 +33,7 @@ begin
         key text,
         image text,
         changed_at timestamptz,
+        before text,
         constraint only_in_segments check (false) no inherit
     );
     alter sequence tidemark.data_changes_id_seq owned by tidemark.data_changes.id;
@@ -37,6 +41,13 @@ begin
         execute format('create table tidemark.data_changes_%s () inherits (tidemark.data_changes)', segment);
         execute format('create index data_changes_%1$s_id on tidemark.data_changes_%1$s using brin (id) with (pages_per_range = 64)', segment);
     end loop;
+end $$;
+-- An older version's log. Looked at first: ALTER TABLE waits for writers, even where it has nothing to do.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_attribute a where a.attrelid = 'tidemark.data_changes'::regclass and a.attname = 'before') then
+        alter table tidemark.data_changes add column before text;
+    end if;
 end $$;
 
 -- Statements of a capture function that write to the log, for whichever segment the id in its variable drawn belongs to.
@@ -58,14 +69,16 @@ as $$
           from generate_series(0, 3) n) s
 $$;
 
+drop function if exists tidemark.log_mark(int, "char", text);     -- an older signature, which a call would be ambiguous with
+
 -- A row of the log that is about a table, not about a row of it.
-create or replace function tidemark.log_mark(capture int, operation "char", image text default null) returns void
+create or replace function tidemark.log_mark(capture int, operation "char", image text default null, before text default null) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare id bigint := nextval('tidemark.data_changes_id_seq');
 begin
-    execute format('insert into tidemark.data_changes_%s (id, xid, capture, operation, image, changed_at)'
-                   || ' values ($1, pg_current_xact_id(), $2, $3, $4, clock_timestamp())', (id >> 18) & 3)
-    using id, capture, operation, image;
+    execute format('insert into tidemark.data_changes_%s (id, xid, capture, operation, image, changed_at, before)'
+                   || ' values ($1, pg_current_xact_id(), $2, $3, $4, clock_timestamp(), $5)', (id >> 18) & 3)
+    using id, capture, operation, image, before;
 end $$;
 
 -- Capture's own ticks, one every 16,384 ids: they cut a backlog that grew while no worker ran.

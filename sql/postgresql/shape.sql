@@ -77,7 +77,7 @@ begin
     ), triggers as (
         select t.id, md5(string_agg(concat_ws(' ', g.tgrelid, g.oid, g.xmin, g.tgenabled, g.tgfoid), ',' order by g.oid)) as print
         from tree t join pg_catalog.pg_trigger g on g.tgrelid = t.relid
-        where g.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_row')
+        where g.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_before', 'tidemark_row')
         group by t.id
     ), members as (
         select m.id, md5(string_agg(concat_ws(' ', m.inhrelid, m.inhparent, m.xmin, m.inhdetachpending), ',' order by m.inhrelid, m.inhparent)) as print

@@ -6,11 +6,15 @@ CREATE TABLE IF NOT EXISTS data_changes (
     id         INTEGER PRIMARY KEY,
     token      TEXT,     -- random; names this very row as a witness
     capture    INTEGER,  -- tidemark_capture.capture: the table and the generation of its triggers
-    operation  TEXT,     -- I, U: image is the row as it stands; D: it is gone
+    operation  TEXT,     -- I, U: image is the row as it stands; D: it is gone; B: see below
     key        TEXT,     -- JSON object of the key columns; NULL = the whole row is the key
     image      TEXT,     -- JSON object of all columns; for D only where there is no key
     changed_at TEXT
 );
+
+-- With B, a trigger says before a write what stands: image is the row with this key, NULL if there is none. Without a key,
+-- image is a number, and no row has a greater one as its key. So the first B about a row after some place of the log
+-- says what the row was there. Windows leave them out.
 
 -- One row for each generation of a table's triggers. A log row names the generation that wrote it, so they stay.
 CREATE TABLE IF NOT EXISTS tidemark_capture (
@@ -22,7 +26,8 @@ CREATE TABLE IF NOT EXISTS tidemark_capture (
     retired_at   TEXT,  -- NULL = its triggers are there
     gap          TEXT,  -- why rows may have passed unseen just before this generation
     stopped_at   TEXT,  -- its triggers were dropped then, as the log had reached its cap
-    stopped_why  TEXT
+    stopped_why  TEXT,
+    images       TEXT   -- both: its triggers also log rows as they were before, as B
 );
 
 -- What the images and keys of a generation hold.
@@ -70,6 +75,7 @@ CREATE TABLE IF NOT EXISTS tidemark_pipeline (
     kind         TEXT,
     requires_key INTEGER,
     captures_replica_role INTEGER,
+    image        TEXT,     -- new, both
     retain_seconds INTEGER,  -- what it has applied stays for at least so long
     retain_bytes   INTEGER,  -- or until about so much has come behind it
     lost_at        TEXT,     -- the log no longer holds what it has not applied

@@ -18,6 +18,7 @@ package struct CaptureRequest: Hashable, Sendable {
     package var pipeline: String
     package var selection: TableSelection
     package var kind: CaptureKind
+    package var images = CapturedImages.new
     /// Refuse tables without a key instead of identifying their rows as a whole.
     package var requiresKey: Bool
     /// Capture also what is written under `session_replication_role = replica`.
@@ -40,6 +41,20 @@ package struct CaptureRequest: Hashable, Sendable {
     }
 }
 
+extension CaptureRequest {
+    /// How a table is to be captured that is logged with these images, perhaps for another pipeline's sake: only row capture
+    /// sees a row as it was before.
+    package func kind(with images: CapturedImages) -> CaptureKind { images == .both && kind == .statement ? .row : kind }
+
+    /// - Throws: where the kind of capture cannot see the images that are wanted.
+    package func refuseContradiction() throws {
+        guard kind == .statement, images == .both else { return }
+        throw TidemarkError(
+            "statement capture cannot log rows as they were before", pipeline: pipeline, why: "only row capture sees each row before and after",
+            remedy: "Use --capture auto or row with --image both.")
+    }
+}
+
 /// How the triggers of a table see its changes.
 package enum CaptureKind: String, Hashable, Sendable, CaseIterable {
     /// By what the table sees, as far as that is known: row capture at first, statement capture for large statements.
@@ -49,6 +64,14 @@ package enum CaptureKind: String, Hashable, Sendable, CaseIterable {
     /// Once per row: cheapest for statements that change a few, and the only form that sees changes which come
     /// through a parent table.
     case row
+}
+
+/// Which images of a row the log holds.
+package enum CapturedImages: String, Hashable, Sendable, CaseIterable {
+    /// The row as a change leaves it.
+    case new
+    /// And as it was before its transaction: what takes a target back, and shows what was overwritten.
+    case both
 }
 
 /// A table of the source, as capture would take it.

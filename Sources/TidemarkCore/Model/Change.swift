@@ -1,4 +1,5 @@
-/// What happened to a row, or to a whole table. The raw value is the letter in the change log.
+/// What happened to a row, or to a whole table. The raw value is the letter in the change log, which has one more: rows
+/// with B say what a row was before, and no window hands them over.
 package enum Operation: UInt8, Sendable, CaseIterable {
     /// The row stands with this image, and the statement that logged it was an INSERT.
     case insert = 0x49  // I

@@ -7,6 +7,7 @@ struct InstallPlan {
     let session: PostgresSession
 
     func statements(_ request: CaptureRequest) throws -> [PlannedStatement] {
+        try request.refuseContradiction()
         try session.run("begin")
         defer { _ = try? session.run("rollback") }
         try session.run(PostgresSQL.install)
@@ -16,11 +17,12 @@ struct InstallPlan {
         planned += kept.map { PlannedStatement($0, lock: "none on any table of yours") }
         let tables = try UserTables.all(in: session).filter { request.selection.takes($0.name) }
         for table in tables {
+            let images = try RecordedRequest.images(of: table.name, for: request, in: session)
             let rows = try session.query(
-                "select s from tidemark.capture_statements($1::regclass, $2, null, $3::boolean) s",
+                "select s from tidemark.capture_statements($1::regclass, $2, null, $3::boolean, $4) s",
                 [
-                    .text(PostgresIdentifier.quoted(table.name)), .text(request.kind.rawValue),
-                    .text(request.capturesReplicaRole ? "t" : "f"),
+                    .text(PostgresIdentifier.quoted(table.name)), .text(request.kind(with: images).rawValue),
+                    .text(request.capturesReplicaRole ? "t" : "f"), .text(images.rawValue),
                 ])
             for row in 0..<rows.count {
                 let sql = rows[row, 0] ?? ""

@@ -64,7 +64,7 @@ struct LogStatus {
         let pending = try session.query(
             """
             select count(*), extract(epoch from clock_timestamp() - min(changed_at))::float8
-            from tidemark.data_changes where not pg_visible_in_snapshot(xid, $1::pg_snapshot)
+            from tidemark.data_changes where operation <> 'B' and not pg_visible_in_snapshot(xid, $1::pg_snapshot)
               and id > (select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < pg_snapshot_xmin($1::pg_snapshot)::text::numeric)
             """, [.text(cursor.snapshot.description)])
         status.pendingChanges = Int64(pending[0, 0] ?? "") ?? 0

@@ -61,6 +61,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
     }
 
     package func install(_ request: CaptureRequest) throws -> [SourceTable] {
+        try request.refuseContradiction()
         let tables = try tables(request.selection)
         guard !tables.isEmpty else { throw Self.nothingSelected(request) }
         if request.requiresKey, let keyless = tables.first(where: \.keyColumns.isEmpty) {
@@ -76,11 +77,12 @@ package final class PostgresSourceAdministration: SourceAdministration {
         let locks = TableLocks(session: session)
         for table in tables {
             try locks.holding(table.name, doing: "a table cannot be captured") {
+                let images = try RecordedRequest.images(of: table.name, for: request, in: session)
                 try session.query(
-                    "select tidemark.attach($1::regclass, $2, $3::boolean)",
+                    "select tidemark.attach($1::regclass, $2, $3::boolean, $4)",
                     [
-                        .text(PostgresIdentifier.quoted(table.name)), .text(request.kind.rawValue),
-                        .text(request.capturesReplicaRole ? "t" : "f"),
+                        .text(PostgresIdentifier.quoted(table.name)), .text(request.kind(with: images).rawValue),
+                        .text(request.capturesReplicaRole ? "t" : "f"), .text(images.rawValue),
                     ])
             }
         }

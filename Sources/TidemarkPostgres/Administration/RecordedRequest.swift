@@ -11,11 +11,11 @@ struct RecordedRequest {
         let rows = try session.query(
             """
             select to_json(include), to_json(exclude), kind, requires_key, captures_replica_role,
-                   to_jsonb(p) ->> 'retain_seconds', to_jsonb(p) ->> 'retain_bytes'
+                   to_jsonb(p) ->> 'retain_seconds', to_jsonb(p) ->> 'retain_bytes', to_jsonb(p) ->> 'image'
             from tidemark.pipeline p where name = $1
             """, [.text(pipeline)])
         guard rows.count == 1 else { return nil }
-        request = CaptureRequest(
+        var request = CaptureRequest(
             pipeline: pipeline,
             selection: TableSelection(
                 include: try JSONText.strings(rows[0, 0] ?? "[]").map { TablePattern($0) },
@@ -24,24 +24,38 @@ struct RecordedRequest {
             requiresKey: rows[0, 3] == "t", capturesReplicaRole: rows[0, 4] == "t",
             retention: Retention(
                 seconds: rows[0, 5].flatMap { Int64($0) }, bytes: rows[0, 6].flatMap { Int64($0) }))
+        request.images = rows[0, 7].flatMap { CapturedImages(rawValue: $0) } ?? .new
+        self.request = request
     }
 
     func write(in session: PostgresSession) throws {
         try session.query(
             """
-            insert into tidemark.pipeline (name, include, exclude, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes)
-            values ($1, array(select json_array_elements_text($2)), array(select json_array_elements_text($3)), $4, $5, $6, $7, $8)
+            insert into tidemark.pipeline (name, include, exclude, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes, image)
+            values ($1, array(select json_array_elements_text($2)), array(select json_array_elements_text($3)), $4, $5, $6, $7, $8, $9)
             on conflict (name) do update set include = excluded.include, exclude = excluded.exclude,
                 kind = excluded.kind, requires_key = excluded.requires_key,
                 captures_replica_role = excluded.captures_replica_role,
-                retain_seconds = excluded.retain_seconds, retain_bytes = excluded.retain_bytes
+                retain_seconds = excluded.retain_seconds, retain_bytes = excluded.retain_bytes, image = excluded.image
             """,
             [
                 .text(request.pipeline), .json(JSONText.array(request.selection.include.map(\.text))),
                 .json(JSONText.array(request.selection.exclude.map(\.text))), .text(request.kind.rawValue),
                 .text(request.requiresKey ? "t" : "f"), .text(request.capturesReplicaRole ? "t" : "f"),
                 .optional(request.retention.seconds.map(String.init)), .optional(request.retention.bytes.map(String.init)),
+                .text(request.images.rawValue),
             ])
+    }
+
+    /// What a table is to be logged with: `both` where one of the pipelines that take it wants that.
+    static func images(of table: TableName, for request: CaptureRequest, in session: PostgresSession) throws -> CapturedImages {
+        guard request.images == .new || !request.selection.takes(table) else { return .both }
+        let others = try session.query(
+            "select name from tidemark.pipeline p where name <> $1 and to_jsonb(p) ->> 'image' = 'both'", [.text(request.pipeline)])
+        for row in 0..<others.count {
+            if try RecordedRequest(of: others[row, 0] ?? "", in: session)?.request.selection.takes(table) == true { return .both }
+        }
+        return .new
     }
 
     /// What `write` does about retention, as `--plan` shows it; none where it stays as it is.

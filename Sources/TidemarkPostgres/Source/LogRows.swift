@@ -15,7 +15,7 @@ struct LogRows {
 
     private var isTaken: String {
         """
-        pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
+        operation <> 'B' and pg_visible_in_snapshot(xid, '\(end)'::pg_snapshot) and not pg_visible_in_snapshot(xid, '\(start)'::pg_snapshot)
         and capture = any ('{\(captures.map(String.init).joined(separator: ","))}'::int[])
         """
     }

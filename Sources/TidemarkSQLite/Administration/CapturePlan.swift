@@ -8,7 +8,7 @@ struct CapturePlan {
         /// The triggers that go, by name.
         var dropped: [String]
         /// The new generation; nil where the table is only given up.
-        var made: (capture: Int64, table: SQLiteTable, triggers: [String])?
+        var made: (capture: Int64, table: SQLiteTable, images: CapturedImages, triggers: [String])?
         /// Why rows may have passed unseen before the new generation.
         var gap: String?
         var tableName: String
@@ -22,21 +22,21 @@ struct CapturePlan {
     private let database: SQLiteDatabase
 
     /// - Parameters:
-    ///   - wanted: the tables to capture.
+    ///   - wanted: the tables to capture, each with what is logged of its rows.
     ///   - isInstalled: is there a registry yet?
-    init(_ database: SQLiteDatabase, capturing wanted: [SQLiteTable], isInstalled: Bool) throws {
+    init(_ database: SQLiteDatabase, capturing wanted: [(table: SQLiteTable, images: CapturedImages)], isInstalled: Bool) throws {
         self.database = database
         let registry = CaptureRegistry(database)
         var known = isInstalled ? try registry.current() : []
         var next = isInstalled ? try registry.nextCapture() : 1
         let fingerprint = CaptureFingerprint(database)
-        for table in wanted {
+        for (table, images) in wanted {
             let name = SQLiteIdentifier.folded(table.name)
             let own = known.filter { SQLiteIdentifier.folded($0.table) == name }
             known.removeAll { SQLiteIdentifier.folded($0.table) == name }
             let guarded = try fingerprint.hasBeforeTriggers(on: table.name)
             if own.count == 1, own[0].table == table.name, try fingerprint.schemaText(of: table.name) == own[0].schemaText {
-                let made = try Self.triggers(table, own[0].capture, guarded).create
+                let made = try Self.triggers(table, own[0].capture, images, guarded).create
                 let standing = try fingerprint.triggerText(of: own[0].capture)
                 // As SQLite keeps them: sorted by name, each as it was written.
                 if made.sorted().joined(separator: ";\n") == standing { continue }
@@ -44,7 +44,7 @@ struct CapturePlan {
             steps.append(
                 Step(
                     retired: own.map(\.capture), dropped: try own.flatMap { try Self.standing($0.capture, database) },
-                    made: (next, table, try Self.triggers(table, next, guarded).create),
+                    made: (next, table, images, try Self.triggers(table, next, images, guarded).create),
                     gap: try Self.gap(own, table, fingerprint, AddedColumns(database)),
                     tableName: table.name))
             next += 1
@@ -69,9 +69,9 @@ struct CapturePlan {
         return nil
     }
 
-    private static func triggers(_ table: SQLiteTable, _ capture: Int64, _ guarded: Bool) throws -> SQLiteTriggers {
+    private static func triggers(_ table: SQLiteTable, _ capture: Int64, _ images: CapturedImages, _ guarded: Bool) throws -> SQLiteTriggers {
         do {
-            return try SQLiteTriggers(table: table, capture: capture, guardsNestedWrites: guarded)
+            return try SQLiteTriggers(table: table, capture: capture, images: images, guardsNestedWrites: guarded)
         } catch {
             throw TidemarkError(
                 "a table cannot be captured", table: TableName(schema: nil, name: table.name), why: error.message,
@@ -94,7 +94,7 @@ extension CapturePlan.Step {
         let registry = CaptureRegistry(database)
         for sql in statements { try database.execute(sql) }
         for capture in retired { try registry.retire(capture) }
-        if let made { try registry.add(made.capture, made.table, gap: gap) }
+        if let made { try registry.add(made.capture, made.table, images: made.images, gap: gap) }
         // Nobody else writes now, so the log ends with a whole transaction: windows are cut here, and no window holds
         // two generations of one table.
         try database.execute(SQLiteSource.tick)

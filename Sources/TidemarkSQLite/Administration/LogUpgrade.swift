@@ -6,6 +6,7 @@ struct LogUpgrade {
     private static let columns = [
         ("tidemark_pipeline", "retain_seconds", "INTEGER"), ("tidemark_pipeline", "retain_bytes", "INTEGER"),
         ("tidemark_pipeline", "lost_at", "TEXT"), ("tidemark_pipeline", "lost_why", "TEXT"),
+        ("tidemark_pipeline", "image", "TEXT"), ("tidemark_capture", "images", "TEXT"),
         ("tidemark_capture", "stopped_at", "TEXT"), ("tidemark_capture", "stopped_why", "TEXT"),
     ]
 
@@ -13,10 +14,14 @@ struct LogUpgrade {
     func statements() throws(SQLiteFailure) -> [String] {
         var missing: [String] = []
         for (table, column, type) in Self.columns {
-            guard try database.rows("SELECT 1 FROM pragma_table_info(?, 'main') WHERE name = ?", [.string(table), .string(column)]).isEmpty else { continue }
+            guard try !hasColumn(column, of: table) else { continue }
             missing.append("ALTER TABLE \(table) ADD COLUMN \(column) \(type)")
         }
         let hasRoles = try RoleTable(database).exists()
         return missing.isEmpty && hasRoles ? [] : missing + SQLScript.statements(SQLiteSQL.install)
+    }
+
+    func hasColumn(_ column: String, of table: String) throws(SQLiteFailure) -> Bool {
+        try !database.rows("SELECT 1 FROM pragma_table_info(?, 'main') WHERE name = ?", [.string(table), .string(column)]).isEmpty
     }
 }

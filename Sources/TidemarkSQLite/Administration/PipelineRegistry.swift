@@ -32,19 +32,22 @@ struct PipelineRegistry {
     func request(of pipeline: String) throws(SQLiteFailure) -> CaptureRequest? {
         // Setup reads an older version's log before it renews it.
         let retention = try LogLimitRecord(database: database).isInstalled() ? "retain_seconds, retain_bytes" : "NULL, NULL"
+        let image = try LogUpgrade(database: database).hasColumn("image", of: "tidemark_pipeline") ? "image" : "NULL"
         let rows = try database.rows(
             """
-            SELECT included, excluded, kind, requires_key, captures_replica_role, \(retention) FROM main.tidemark_pipeline
+            SELECT included, excluded, kind, requires_key, captures_replica_role, \(retention), \(image) FROM main.tidemark_pipeline
             WHERE name = ? AND included IS NOT NULL
             """, [.string(pipeline)])
         guard let row = rows.first else { return nil }
         func patterns(_ value: SQLiteValue) -> [TablePattern] {
             (value.string ?? "").split(separator: "\n").map { TablePattern(String($0)) }
         }
-        return CaptureRequest(
+        var request = CaptureRequest(
             pipeline: pipeline, selection: TableSelection(include: patterns(row[0]), exclude: patterns(row[1])),
             kind: row[2].string.flatMap(CaptureKind.init) ?? .auto, requiresKey: row[3] == .integer(1),
             capturesReplicaRole: row[4] == .integer(1), retention: Retention(seconds: row[5].integer, bytes: row[6].integer))
+        request.images = row[7].string.flatMap(CapturedImages.init) ?? .new
+        return request
     }
 
     /// A new pipeline has confirmed nothing, so that nothing is pruned before its first word.
@@ -54,20 +57,20 @@ struct PipelineRegistry {
             lines(request.selection.include), lines(request.selection.exclude), .string(request.kind.rawValue),
             .integer(request.requiresKey ? 1 : 0), .integer(request.capturesReplicaRole ? 1 : 0),
             request.retention.seconds.map { .integer($0) } ?? .null, request.retention.bytes.map { .integer($0) } ?? .null,
-            .string(request.pipeline),
+            .string(request.images.rawValue), .string(request.pipeline),
         ]
         _ = try database.rows(
             """
             UPDATE main.tidemark_pipeline SET included = ?, excluded = ?, kind = ?, requires_key = ?, captures_replica_role = ?,
-                retain_seconds = ?, retain_bytes = ?
+                retain_seconds = ?, retain_bytes = ?, image = ?
             WHERE name = ?
             """, values)
         if database.changes == 0 {
             _ = try database.rows(
                 """
                 INSERT INTO main.tidemark_pipeline
-                    (included, excluded, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes, name, confirmed_id)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
+                    (included, excluded, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes, image, name, confirmed_id)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
                 """, values)
         }
         _ = try database.rows("DELETE FROM main.tidemark_pipeline WHERE name IS NULL")

@@ -52,8 +52,8 @@ struct SourceRemoval {
         let captured = Set(try CaptureRegistry(database).current().map(\.table))
         let wanted = try SQLiteCatalog(database).tables().filter { table in
             captured.contains(table.name) && selections.contains { $0.takes(TableName(schema: nil, name: table.name)) }
-        }
-        // A table that no longer fits its capture is setup's business.
+        }.map { (table: $0, images: CapturedImages.new) }
+        // A table that no longer fits its capture is setup's business, and so is what is logged of it.
         return try CapturePlan(database, capturing: wanted, isInstalled: true).steps.filter { $0.made == nil }
     }
 

@@ -45,16 +45,17 @@ struct CaptureRegistry {
 
     /// Records a generation whose triggers have just been made.
     /// - Parameter gap: why rows may have passed unseen before it.
-    func add(_ capture: Int64, _ table: SQLiteTable, gap: String?) throws(SQLiteFailure) {
+    func add(_ capture: Int64, _ table: SQLiteTable, images: CapturedImages, gap: String?) throws(SQLiteFailure) {
         let fingerprint = CaptureFingerprint(database)
         _ = try database.rows(
             """
-            INSERT INTO main.tidemark_capture (capture, table_name, schema_text, trigger_text, gap, installed_at)
-            VALUES (?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+            INSERT INTO main.tidemark_capture (capture, table_name, schema_text, trigger_text, gap, images, installed_at)
+            VALUES (?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
             """,
             [
                 .integer(capture), .string(table.name), .string(try fingerprint.schemaText(of: table.name) ?? ""),
                 .string(try fingerprint.triggerText(of: capture)), gap.map { .string($0) } ?? .null,
+                .string(images.rawValue),
             ])
         let key = table.key?.columns ?? []
         for (position, column) in table.columns.enumerated() {

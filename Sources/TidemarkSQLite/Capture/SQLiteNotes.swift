@@ -11,7 +11,7 @@ struct SQLiteNotes: Sendable {
     let slots: [Slot]
     private let table: SQLiteTable
     private let capture: Int64
-    private let row = "tidemark_row"
+    let row = "tidemark_row"
 
     init(table: SQLiteTable, capture: Int64) {
         self.table = table
@@ -80,15 +80,19 @@ struct SQLiteNotes: Sendable {
 
     private static let deletionSlot = -1
 
+    /// The conditions under which a row that stands has the same values as NEW in a slot.
+    func conflicts(with slot: Slot) -> [String] {
+        slot.terms.map { term in
+            "(\(term.standing)) = \(term.new)"
+                + (term.collation.map { " COLLATE \(SQLiteIdentifier.quoted($0))" } ?? "")
+        } + (slot.predicate.map { ["(\($0))"] } ?? [])
+    }
+
     /// Notes every row that NEW could replace. Too many do no harm, too few lose a delete.
     /// - Parameter before: is the write still to come?
     func take(excludingOld: Bool, before: Bool = true) -> [String] {
         slots.flatMap { slot in
-            var conditions = slot.terms.map { term in
-                "(\(term.standing)) = \(term.new)"
-                    + (term.collation.map { " COLLATE \(SQLiteIdentifier.quoted($0))" } ?? "")
-            }
-            if let predicate = slot.predicate { conditions.append("(\(predicate))") }
+            var conditions = conflicts(with: slot)
             if excludingOld { conditions.append("\(identity(row)) <> \(identity("OLD"))") }
             let stale = table.key == nil && before ? [dropStaleMarks(slot, conditions.joined(separator: " AND "))] : []
             let known = "n.capture = \(capture) AND n.slot = \(slot.number) AND n.v IS \(first(slot)) AND n.w IS \(second(slot))"
@@ -148,7 +152,7 @@ struct SQLiteNotes: Sendable {
 
     // MARK: Parts
 
-    private var from: String { "\(SQLiteIdentifier.quoted(table.name)) AS \(row)" }
+    var from: String { "\(SQLiteIdentifier.quoted(table.name)) AS \(row)" }
 
     private func isGone(isUpdate: Bool) -> String {
         guard let key = table.key else {
@@ -204,7 +208,7 @@ struct SQLiteNotes: Sendable {
     }
 
     /// REPLACE puts the default where NULL is given for a NOT NULL column; a BEFORE trigger still sees the NULL.
-    private static func newValue(_ column: SQLiteTable.Column) -> String {
+    static func newValue(_ column: SQLiteTable.Column) -> String {
         let new = "NEW.\(SQLiteIdentifier.quoted(column.name))"
         guard column.notNull, let value = column.defaultSQL, !column.isGenerated else { return new }
         // The default as the column will hold it: AFTER triggers look the note up by the stored value.

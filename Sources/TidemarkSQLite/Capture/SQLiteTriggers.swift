@@ -1,3 +1,5 @@
+package import TidemarkCore
+
 /// Why no triggers can be made for a table.
 package struct SQLiteTriggerError: Error, Hashable, Sendable, CustomStringConvertible {
     package let table: String
@@ -15,15 +17,20 @@ package struct SQLiteTriggers: Sendable {
     private let capture: Int64
     private let guardsNestedWrites: Bool
     private let notes: SQLiteNotes
+    /// Nil where the log is to hold rows as a change leaves them only, or holds all of them anyway.
+    private let before: SQLiteBeforeImages?
     private let row = "tidemark_row"
 
     /// `guardsNestedWrites`: set it where the application has BEFORE triggers of its own on this table. Such a
     /// trigger can write a row that its own statement then replaces; every written row is noted then.
-    package init(table: SQLiteTable, capture: Int64, guardsNestedWrites: Bool = false) throws(SQLiteTriggerError) {
+    package init(
+        table: SQLiteTable, capture: Int64, images: CapturedImages = .new, guardsNestedWrites: Bool = false
+    ) throws(SQLiteTriggerError) {
         self.table = table
         self.capture = capture
         self.guardsNestedWrites = guardsNestedWrites
         notes = SQLiteNotes(table: table, capture: capture)
+        before = images == .both && table.key != nil ? SQLiteBeforeImages(table: table, capture: capture, notes: notes) : nil
         if table.key == nil, table.rowIDName == nil {
             throw SQLiteTriggerError(
                 table: table.name, message: "no key, and columns named rowid, _rowid_ and oid hide the rowid",
@@ -34,10 +41,11 @@ package struct SQLiteTriggers: Sendable {
     /// The statements that create the triggers.
     package var create: [String] {
         var made: [String] = []
-        if !notes.slots.isEmpty {
-            made.append(trigger("before_insert", "BEFORE INSERT", notes.take(excludingOld: false)))
-            made.append(trigger("before_update", "BEFORE UPDATE", notes.take(excludingOld: true)))
+        if !notes.slots.isEmpty || before != nil {
+            made.append(trigger("before_insert", "BEFORE INSERT", notes.take(excludingOld: false) + (before?.insertion ?? [])))
+            made.append(trigger("before_update", "BEFORE UPDATE", notes.take(excludingOld: true) + (before?.update ?? [])))
             if table.key == nil { made.append(trigger("before_delete", "BEFORE DELETE", [notes.markOld])) }
+            if let before { made.append(trigger("before_delete", "BEFORE DELETE", [before.old])) }
         }
         let again = guardsNestedWrites ? notes.take(excludingOld: false, before: false) : []
         made.append(trigger("after_insert", "AFTER INSERT", afterInsert + again))

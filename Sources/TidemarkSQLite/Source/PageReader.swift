@@ -29,7 +29,9 @@ final class PageReader {
             read = (id, (read?.rows ?? 0) + 1)
             let capture = Int32(truncatingIfNeeded: statement.int64(1))
             guard captures.contains(capture) else { continue }
-            guard let letter = statement.bytes(2)?.first, let operation = Operation(rawValue: letter) else {
+            let letter = statement.bytes(2)?.first
+            if letter == SQLiteBeforeImages.letter { continue }
+            guard let letter, let operation = Operation(rawValue: letter) else {
                 throw TidemarkError(
                     "a row of the log cannot be read", changeID: id, why: "its operation is unknown",
                     remedy: "The log was altered, or written by a newer tidemark: install that version.")
