@@ -29,6 +29,8 @@ package struct PostgresEngine: Engine {
         try PostgresTargetReader(address, pipeline: pipeline)
     }
 
+    package func history(_ address: String) throws -> any SourceHistory { try PostgresHistory(address) }
+
     package func sourceAdministration(_ address: String) throws -> any SourceAdministration {
         try PostgresSourceAdministration(address)
     }

@@ -32,6 +32,8 @@ package struct SQLiteEngine: Engine {
         try SQLiteTargetReader(path: Self.path(address), pipeline: pipeline)
     }
 
+    package func history(_ address: String) throws -> any SourceHistory { try SQLiteHistory(path: Self.path(address)) }
+
     package func sourceAdministration(_ address: String) throws -> any SourceAdministration {
         try SQLiteSourceAdministration(path: Self.path(address))
     }

@@ -193,10 +193,22 @@ package final class SQLiteSource: ChangeSource {
     /// transaction is half before it (BREAKS A6). Left out where the application is writing; another time will do.
     private func writeTick(atLeastAfter applied: Int64, last: Int64) throws(SQLiteFailure) {
         let before = try database.rows("SELECT max(last_id) FROM main.tidemark_tick").first?.first?.integer ?? 0
-        guard last - max(before, applied) >= limits.tickEveryChanges else { return }
+        var isDue = last - max(before, applied) >= limits.tickEveryChanges
+        if !isDue, last > before { isDue = try isPlaceDue() }
+        guard isDue else { return }
         try BriefWrite(database: database, waitMs: limits.rareWriteWaitMs).attempt { () throws(SQLiteFailure) in
             try database.execute(Self.tick)
         }
+    }
+
+    /// Does somebody want to look back, and is the last place old?
+    private func isPlaceDue() throws(SQLiteFailure) -> Bool {
+        guard try LogUpgrade(database: database).hasColumn("image", of: "tidemark_pipeline") else { return false }
+        return try !database.rows(
+            """
+            SELECT 1 WHERE EXISTS (SELECT 1 FROM main.tidemark_pipeline WHERE image = 'both' OR retain_seconds > 0 OR retain_bytes > 0)
+              AND coalesce((SELECT (julianday('now') - julianday(max(ticked_at))) * 86400.0 FROM main.tidemark_tick), 1e9) >= ?
+            """, [.integer(Int64(limits.tickEverySeconds))]).isEmpty
     }
 
     static let tick = """

@@ -17,6 +17,7 @@ package protocol Engine: Sendable {
     func rowSource(_ address: String) throws -> any RowSource
     func rowTarget(_ address: String, pipeline: String) throws -> any RowTarget
     func targetReader(_ address: String, pipeline: String) throws -> any TargetReader
+    func history(_ address: String) throws -> any SourceHistory
     func sourceAdministration(_ address: String) throws -> any SourceAdministration
     func targetAdministration(_ address: String) throws -> any TargetAdministration
     func replayTarget(_ address: String, pipeline: String) throws -> any ReplayTarget

@@ -4,6 +4,8 @@ package struct SQLiteSourceLimits: Sendable {
     package var pageBytesMax = 1 << 20
     /// How many ids the log grows before a place to cut a backlog at is written.
     package var tickEveryChanges: Int64 = 50_000
+    /// Or how old the last one is, where the log is kept to look back: each is a place to which it leads.
+    package var tickEverySeconds = 10
     /// The confirmed place is written, and the log pruned, at most this often …
     package var confirmEveryMs: Int64 = 2_000
     /// … or after this many changes.
