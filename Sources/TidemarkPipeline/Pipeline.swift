@@ -30,6 +30,8 @@ package actor Pipeline {
         /// How often the source is told what it may remove, and how often progress is logged. Catching
         /// up comes first: removing what was applied costs the source as much as reading it.
         package var confirmEveryMs = 5_000
+        /// Not where the source's log is still needed from an earlier place on.
+        package var confirms = true
         /// How old a replica's knowledge of its source becomes while nothing happens there.
         package var heartbeatEveryMs = 10_000
         /// A part of a copy is about so large, so that little is lost where it is interrupted.
@@ -350,7 +352,7 @@ package actor Pipeline {
 
     /// Pruning has a connection of its own: it does not hold the next windows up.
     func confirmBeside(_ cursor: Cursor) {
-        let isDue = clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs)
+        let isDue = settings.confirms && clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs)
         guard isDue, confirming == nil, cursor != confirmed else { return }
         confirmedAt = clock.now
         progress.logAndReset(to: log)
@@ -358,6 +360,7 @@ package actor Pipeline {
     }
 
     private func startConfirming(_ cursor: Cursor) {
+        guard settings.confirms else { return }
         confirmed = cursor
         confirming = Task {
             do {
@@ -394,7 +397,7 @@ package actor Pipeline {
         } catch let failure as TidemarkError where failure.retry == .never {
             await confirming?.value
             // The failure is what counts.
-            if let cursor = progress.cursor, cursor != confirmed { try? await confirm(cursor) }
+            if settings.confirms, let cursor = progress.cursor, cursor != confirmed { try? await confirm(cursor) }
             throw failure
         }
     }

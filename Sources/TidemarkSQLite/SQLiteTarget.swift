@@ -124,6 +124,7 @@ package final class SQLiteTarget: ChangeTarget {
                 try application.finish()
                 try numbers.advance(window.sequences)
                 if case .change(let id) = window.end { moved.lastID = max(moved.lastID, id) }
+                if window.isBackward { moved.lastID = window.throughID }
                 try cursors.move(cursor, to: moved, noting: window.heartbeat, of: pipeline)
                 try database.execute("COMMIT")
                 return moved

@@ -23,7 +23,7 @@ struct Tidemark: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Setup.self, Run.self, Copy.self, Verify.self, DiffSince.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
-            FailbackCommand.self, DrillCommand.self, Teardown.self,
+            Setup.self, Run.self, Copy.self, Verify.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
+            FailbackCommand.self, DrillCommand.self, DiffSince.self, Rewind.self, Teardown.self,
         ])
 }

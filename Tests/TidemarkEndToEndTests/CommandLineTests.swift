@@ -23,7 +23,7 @@ struct CommandLineTests {
         return ("\(base)-source.db", "\(base)-target.db")
     }
 
-    @Test("every command has help with an example", arguments: ["setup", "run", "status", "check", "teardown"])
+    @Test("every command has help with an example", arguments: ["setup", "run", "status", "check", "teardown", "rewind", "diff-since"])
     func help(command: String) {
         let help = Self.tidemark(command, "--help")
         #expect(help.status == 0)

@@ -78,6 +78,7 @@ final class SimulatedRowTarget: RowTarget {
     func hasRows(_ table: CapturedTable) throws -> Bool { false }
     func finish(_ table: TableName, running statements: [String], at cursor: Cursor) throws {}
     func statements(for changes: ChangePage, of table: CapturedTable) throws -> [String] { [] }
+    func script(of statements: [String], moving cursor: Cursor, to moved: Cursor) throws -> [String] { statements }
     func proofs() throws -> [TableProof] { [] }
     func save(_ proof: TableProof, ended: Bool) throws {}
     func repair(_ differences: [RowDifference], of table: CapturedTable, with changes: ChangePage, at cursor: Cursor) throws {}

@@ -94,13 +94,13 @@ package struct Failback: Sendable {
         let flow = parted.pipeline.reversed
         let touched = lost.touched.renamed(tables)
         _ = try await timed(.drained) {
-            try await Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log).takeBack(touched, startedAt: Clock.now)
+            try await Pipeline(flow, settings, log: log).takeBack(touched, startedAt: Clock.now)
         }
         if let replay {
             // Anew: applications have gone on writing.
             outcome.conflicts = try replay.conflicts(since: parted.start, on: new, policy: options.onConflict)
             try timed(.replayed) { try replay.run(on: new, sparing: options.onConflict == .keep ? outcome.conflicts : [:]) }
-            _ = try await Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log).runOnce()
+            _ = try await Pipeline(flow, settings, log: log).runOnce()
         }
         try timed(.turned) {
             try old.roles.note(Standing(.replica, epoch: parted.epoch, cause: .failback), of: name)
@@ -108,6 +108,13 @@ package struct Failback: Sendable {
         }
         if options.verifies { outcome.verdicts = try await verify(flow) }
         return outcome
+    }
+
+    /// What the new primary has logged since it was promoted is asked for again until all is done.
+    private var settings: Pipeline.Settings {
+        var settings = Pipeline.Settings(name: name, worker: worker)
+        settings.confirms = false
+        return settings
     }
 
     private func verify(_ flow: PipelineDefinition) async throws -> [TableVerdict] {

@@ -18,8 +18,10 @@ struct RoleChangeCheck {
         }
         let taken = Set(capture.tables.onReplica)
         let theirs = try new.asSource.tables(TableSelection()).filter { taken.contains($0.name) }
-        // Notes are about capture as such, which the pipeline lives with already.
-        found += try new.asSource.check(capture.request).filter { $0.severity != .note }.map { ("new primary", $0) }
+        // Notes are about capture as such, and what holds for the old primary too, the pipeline lives with already.
+        let known = Set(try old.asSource.check(flow.request(old.asSource)).map { Known($0) })
+        found += try new.asSource.check(capture.request).filter { $0.severity != .note && !known.contains(Known($0)) }
+            .map { ("new primary", $0) }
         found += try old.asTarget.check(theirs).filter { $0.severity != .note }.map { ("old primary", $0) }
         found += Self.differences(
             try old.asSource.surroundings(of: capture.tables.onPrimary), try new.asSource.surroundings(of: capture.tables.onReplica))
@@ -29,6 +31,14 @@ struct RoleChangeCheck {
         }
         let order: [Finding.Severity] = [.problem, .warning, .note]
         return order.flatMap { severity in found.filter { $0.1.severity == severity } }
+    }
+
+    /// A finding, wherever it was made.
+    private struct Known: Hashable {
+        let table: String?
+        let what: String
+
+        init(_ finding: Finding) { (table, what) = (finding.table?.name, finding.what) }
     }
 
     /// How the flow stands.

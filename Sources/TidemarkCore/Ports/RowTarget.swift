@@ -42,6 +42,9 @@ package protocol RowTarget: AnyObject {
     /// The statements that would bring the changes in, with their values, for a person to read and run.
     func statements(for changes: ChangePage, of table: CapturedTable) throws -> [String]
 
+    /// Such statements as one transaction that also moves the cursor, for a person to run.
+    func script(of statements: [String], moving cursor: Cursor, to moved: Cursor) throws -> [String]
+
     /// Runs statements that waited for the end of a copy, while the worker of that epoch holds the pipeline; those whose
     /// work is done already are left out.
     func finish(_ table: TableName, running statements: [String], at cursor: Cursor) throws

@@ -180,6 +180,7 @@ package final class PostgresTarget: ChangeTarget {
             moved.lastID = max(moved.lastID, changes.changes.last?.id ?? 0)
             page = try nextPage()
         }
+        if window.isBackward { moved.lastID = window.throughID }
         try work.finish()
         try sequences.advance(window.sequences)
         try closeWindow(at: moved.lastID, using: work.tablesUsed)

@@ -147,6 +147,20 @@ extension PostgresTarget: RowTarget {
 
     private var records: CopyRecords { CopyRecords(session: session, pipeline: context.pipeline) }
 
+    package func script(of statements: [String], moving cursor: Cursor, to moved: Cursor) throws -> [String] {
+        let literal = PostgresIdentifier.literal
+        let name = literal(context.pipeline)
+        let place = "snapshot = \(literal(cursor.snapshot.description)) and witness = \(literal(cursor.witness)) and epoch = \(cursor.epoch)"
+        return ["begin;"] + (context.holdsTriggersStill ? ["set local session_replication_role = replica;", "set local tidemark.applying = '1';"] : [])
+            + ["do $$begin if not exists (select from tidemark.cursor where pipeline = \(name) and \(place) for update) then raise 'the cursor has moved: plan again'; end if; end$$;"]
+            + statements + [
+                """
+                update tidemark.cursor set snapshot = \(literal(moved.snapshot.description)), witness = \(literal(moved.witness)), last_id = \(moved.lastID),
+                    revision = revision + 1, hold = 'paused', held_by = current_user, held_at = now() where pipeline = \(name);
+                """, "commit;",
+            ]
+    }
+
     private func statements(of table: CapturedTable) throws -> TableStatements {
         tables.captured[table.capture] = table
         return try tables.statements(table.capture)

@@ -85,6 +85,18 @@ package final class SQLiteRowTarget: RowTarget {
         }
     }
 
+    package func script(of statements: [String], moving cursor: Cursor, to moved: Cursor) throws -> [String] {
+        let literal = SQLiteIdentifier.literal
+        return ["-- Triggers of the tables must not fire: in the sqlite3 shell, .dbconfig enable_trigger off", "BEGIN IMMEDIATE;"] + statements + [
+            """
+            UPDATE tidemark_cursor SET snapshot = \(literal(moved.snapshot.description)), witness = \(literal(moved.witness)), last_id = \(moved.lastID),
+                revision = revision + 1, hold = 'paused', held_by = 'a person', held_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+            WHERE pipeline = \(literal(pipeline)) AND snapshot = \(literal(cursor.snapshot.description)) AND witness = \(literal(cursor.witness)) AND epoch = \(cursor.epoch);
+            """,
+            "SELECT CASE WHEN changes() = 1 THEN 'type COMMIT' ELSE 'the cursor has moved: type ROLLBACK, and plan again' END;",
+        ]
+    }
+
     package func statements(for changes: ChangePage, of table: CapturedTable) throws -> [String] {
         try reading("the statements cannot be written", table.name) {
             try tables.begin([table.capture: table])
