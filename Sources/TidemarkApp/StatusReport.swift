@@ -9,6 +9,8 @@ package struct StatusReport: Codable, Sendable {
         case behind
         /// Tables are being copied: the target is not complete yet.
         case copying
+        /// An operator wants it to stay where it is.
+        case paused
         /// It cannot go on without a person.
         case blocked
         /// One of the databases does not answer.
@@ -41,6 +43,8 @@ package struct StatusReport: Codable, Sendable {
     package var retainBytes: Int64?
     /// How far the target stays behind on purpose.
     package var delaySeconds: Int64?
+    package var pausedAt: String?
+    package var pausedBy: String?
     /// When the pipeline was given up as the log reached its cap, and when capture was stopped.
     package var lostAt: String?
     package var captureStoppedAt: String?
@@ -125,6 +129,8 @@ extension StatusReport {
             tables = copies.map { copy in Table(copy, proofs.first { $0.table == copy.table && $0.finishedAt != nil }) }
             if let obstacle = log.obstacle ?? found?.failure {
                 (state, problem) = (.blocked, obstacle)
+            } else if let hold = found?.hold, hold.reason == .paused {
+                (state, pausedAt, pausedBy) = (.paused, hold.at, hold.by)
             } else if log.pendingChanges > 0, (log.pendingSeconds ?? 0) > Self.behindAfterSeconds(definition) {
                 state = .behind
                 problem = "Changes wait. If no worker runs, type: tidemark run …; its log says what it does."

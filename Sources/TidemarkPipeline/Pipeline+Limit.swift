@@ -36,6 +36,11 @@ extension Pipeline {
         return cursor
     }
 
+    /// In small pieces, so that a stop is not kept waiting.
+    func pause(ms: Int) async throws {
+        for _ in 0..<max(1, ms / Self.sleepMs) where !stopping { try await Task.sleep(for: .milliseconds(Self.sleepMs)) }
+    }
+
     func applyOnceWithinLimit(after start: Cursor) async throws -> Cursor {
         settings.limit.isNone ? try await applyBacklog(after: start) : try await applyWithinLimit(after: start)
     }

@@ -74,11 +74,11 @@ package actor Pipeline {
     package nonisolated var isStopping: Bool { stopFlag.isRaised }
     var stopping: Bool { stopFlag.isRaised }
     var progress = Progress()
-    private var confirming: Task<Void, Never>?
+    private(set) var confirming: Task<Void, Never>?
     /// Begun while a window was applied.
     private var nextLook: Look?
     /// The cursor that the source was told last, and when.
-    private var confirmed: Cursor?
+    private(set) var confirmed: Cursor?
     private var confirmedAt = ContinuousClock.now
     private var heartbeatAt = ContinuousClock.now
     /// What the log last said of the log at the source.
@@ -116,6 +116,10 @@ package actor Pipeline {
     }
 
     private func applyOnce() async throws -> Cursor {
+        try await namingPause { try await self.applyAll() }
+    }
+
+    private func applyAll() async throws -> Cursor {
         var cursor = try await connect(takingOver: true)
         startConfirming(cursor)
         var isCaughtUp = false
@@ -142,7 +146,9 @@ package actor Pipeline {
         var failures = 0
         while !stopping, !isAtLimit {
             do {
-                try await recordingFailure { try await confirmingBeforeTheEnd { try await follow(after: &failures) } }
+                try await recordingFailure { try await confirmingBeforeTheEnd { try await namingPause { try await follow(after: &failures) } } }
+            } catch let pause as TidemarkError where pause.retry == .paused {
+                try await waitForResume(pause)
             } catch let failure as TidemarkError where failure.retry == .later {
                 if stopping { break }
                 // Once, not each time: a server that is away for a night is one line.
@@ -178,29 +184,18 @@ package actor Pipeline {
                     self.abandonLook()
                     return try await self.workOnRows(after: before)
                 }
-                let reached = self.settings.limit.isNone
+                return self.settings.limit.isNone
                     ? try await self.applyBacklog(after: before, isWaiting: true) : try await self.followWithinLimit(after: before)
-                if reached == before { try await self.requireHeld(before) }
-                return reached
             }
             // What the last windows of a burst left, once it is over.
             if cursor == before {
                 confirmBeside(cursor)
+                try await noticePause(at: cursor)
                 try await noteHeartbeat(at: cursor)
             }
         }
         await confirming?.value
         if cursor != confirmed { try await confirm(cursor) }
-    }
-
-    /// Who applies nothing learns only so that the pipeline was taken over, held, or turned round.
-    private func requireHeld(_ cursor: Cursor) async throws {
-        let name = settings.name
-        try await targetThread.run { target in
-            guard let target else { throw CancellationError() }
-            let found = try target.cursor()
-            if found.epoch != cursor.epoch { throw cursor.isElsewhere(than: found, pipeline: name) }
-        }
     }
 
     /// While nothing happens at the source, a replica has to know that nothing does.
@@ -373,7 +368,7 @@ package actor Pipeline {
         }
     }
 
-    private func confirm(_ cursor: Cursor) async throws {
+    func confirm(_ cursor: Cursor) async throws {
         let (openSource, name) = (connections.source, settings.name)
         let standing = try await confirmThread.run { source in
             do {
@@ -388,53 +383,5 @@ package actor Pipeline {
         // Once, not at each look.
         if let alarm = standing.alarm, alarm != said { log.warning("\(alarm)") }
         said = standing.alarm
-    }
-
-    /// A worker that cannot go on tells the source what it has applied: the log may be full of it.
-    private func confirmingBeforeTheEnd<T>(_ body: () async throws -> T) async throws -> T {
-        do {
-            return try await body()
-        } catch let failure as TidemarkError where failure.retry == .never {
-            await confirming?.value
-            // The failure is what counts.
-            if settings.confirms, let cursor = progress.cursor, cursor != confirmed { try? await confirm(cursor) }
-            throw failure
-        }
-    }
-
-    /// Puts the pipeline's name into errors of parts that do not know it.
-    func naming<T>(_ body: () async throws -> T) async throws -> T {
-        do {
-            return try await body()
-        } catch var failure as TidemarkError {
-            failure.pipeline = failure.pipeline ?? settings.name
-            throw failure
-        }
-    }
-
-    /// Keeps in the target what only a person can mend, for `status`.
-    private func recordingFailure<T>(_ body: () async throws -> T) async throws -> T {
-        do {
-            return try await naming(body)
-        } catch let failure as TidemarkError {
-            if failure.retry == .never || failure.retry == .unlessMoved, let epoch = progress.cursor?.epoch {
-                let text = failure.description
-                // The failure itself is what counts; if the target is away, its log has it all the same.
-                try? await targetThread.run { target in try target?.record(failure: text, epoch: epoch) }
-            }
-            throw failure
-        }
-    }
-}
-
-/// What was done since the last line of the log.
-struct Progress {
-    var changes = 0
-    var windows = 0
-    var cursor: Cursor?
-
-    mutating func logAndReset(to log: Logger) {
-        log.info("applied \(changes) changes in \(windows) transactions, up to change \(cursor?.lastID ?? 0)")
-        (changes, windows) = (0, 0)
     }
 }

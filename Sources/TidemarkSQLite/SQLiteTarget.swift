@@ -62,6 +62,10 @@ package final class SQLiteTarget: ChangeTarget {
         }
     }
 
+    package func lastWorker() throws -> String? {
+        try saying("the cursor cannot be read", pipeline: pipeline, path: path) { try CursorTable(database).stored(pipeline)?.worker }
+    }
+
     package func copies(expecting missing: [TableCopy]) throws -> [TableCopy] {
         try saying("the copies cannot be read", pipeline: pipeline, path: path) {
             let copies = CopyTable(database)

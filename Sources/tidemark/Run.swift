@@ -62,7 +62,12 @@ struct Run: AsyncParsableCommand {
         if until == nil { try reportingErrors { for definition in definitions { try setUp(definition, log) } } }
         if verifyContinuously { try reportingErrors { for definition in definitions { try definition.refuseIfDelayed("compare tables") } } }
         let pipelines = try reportingErrors {
-            try definitions.map { try PipelineRun($0, settings($0), log: log) }
+            try definitions.map { definition in
+                var settings = settings(definition)
+                // Who names a place means it, also while the pipeline is paused, and wants it to stay there.
+                if until != nil, let holder = try Pause(definition).holder() { settings.worker = holder }
+                return try PipelineRun(definition, settings, log: log)
+            }
         }
         let provers = try reportingErrors {
             try (verifyContinuously ? definitions : []).map { try Pipeline($0, Pipeline.Settings($0, jobs: 1), log: log) }

@@ -4,7 +4,7 @@ import TidemarkCore
 extension StatusReport {
     /// The report for a terminal: the answer first, then the figures.
     var text: String {
-        var lines = ["pipeline \(pipeline): \(state.rawValue)\(delay)\(lag)"]
+        var lines = ["pipeline \(pipeline): \(state.rawValue)\(pause)\(delay)\(lag)"]
         lines.append("  source  \(source)\(sourceID.map { ", last change \($0)" } ?? "")")
         var applied = appliedID.map { ", applied up to change \($0)" } ?? ""
         if let appliedAt { applied += " at \(appliedAt)" }
@@ -61,6 +61,8 @@ extension StatusReport {
         let found = differing.map { "\($0.table) in \($0.differences ?? 0) rows" }.joined(separator: ", ")
         return "source and target DIFFER: \(found); tidemark verify --repair mends them"
     }
+
+    private var pause: String { pausedAt.map { " since \($0) by \(pausedBy ?? "?")" } ?? "" }
 
     private var delay: String { delaySeconds.map { ", delayed by \(TimeSpan.text($0)) on purpose" } ?? "" }
 

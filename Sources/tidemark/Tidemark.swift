@@ -24,6 +24,6 @@ struct Tidemark: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Setup.self, Run.self, Copy.self, Verify.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
-            FailbackCommand.self, DrillCommand.self, DiffSince.self, Rewind.self, Teardown.self,
+            FailbackCommand.self, DrillCommand.self, PauseCommand.self, Resume.self, DiffSince.self, Rewind.self, Teardown.self,
         ])
 }

@@ -23,7 +23,12 @@ struct CommandLineTests {
         return ("\(base)-source.db", "\(base)-target.db")
     }
 
-    @Test("every command has help with an example", arguments: ["setup", "run", "status", "check", "teardown", "rewind", "diff-since"])
+    @Test(
+        "every command has help with an example",
+        arguments: [
+            "setup", "run", "copy", "verify", "status", "check", "switchover", "failover", "failback", "drill", "pause", "resume", "diff-since",
+            "rewind", "teardown",
+        ])
     func help(command: String) {
         let help = Self.tidemark(command, "--help")
         #expect(help.status == 0)

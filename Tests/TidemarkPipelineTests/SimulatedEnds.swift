@@ -129,6 +129,8 @@ final class SimulatedTarget: ChangeTarget {
         }
     }
 
+    func lastWorker() throws -> String? { nil }
+
     func copies(expecting missing: [TableCopy]) throws -> [TableCopy] {
         try world.inner.withLock { inner in
             try inner.mayFail("learning the copies")

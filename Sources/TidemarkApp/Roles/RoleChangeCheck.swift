@@ -53,6 +53,8 @@ struct RoleChangeCheck {
                 remedy: "Let tidemark run … catch up first, or allow for it: --max-lag SECONDS."))
         case .copying:
             found.append(Finding(.problem, "tables are still being copied", remedy: "Let tidemark run … finish: tidemark status … says how far it is."))
+        case .paused:
+            found.append(Finding(.problem, "the pipeline is paused", remedy: "Type first: tidemark resume …"))
         case .blocked, .unreachable, .notSetUp:
             found.append(Finding(.problem, "the pipeline is \(status.state.rawValue): \(status.problem ?? "")", remedy: "Mend that first."))
         }

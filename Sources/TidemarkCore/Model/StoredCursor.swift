@@ -78,7 +78,9 @@ package struct CursorHold: Hashable, Sendable {
             "Let it end. If it was interrupted, type tidemark switchover --pipeline \(pipeline) … again, or take it back with --undo."
         case .failback: "Let it end. If it was interrupted, type again: tidemark failback --pipeline \(pipeline) …"
         }
-        return TidemarkError("the pipeline is held", pipeline: pipeline, why: "\(what) by \(by) since \(at)", remedy: remedy, retry: .later)
+        return TidemarkError(
+            "the pipeline is held", pipeline: pipeline, why: "\(what) by \(by) since \(at)", remedy: remedy,
+            retry: reason == .paused ? .paused : .later)
     }
 
     private var what: String {

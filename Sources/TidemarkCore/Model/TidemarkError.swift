@@ -12,6 +12,8 @@ package struct TidemarkError: Error, Sendable {
         case moved
         /// Another worker holds the pipeline now.
         case takenOver
+        /// An operator has paused the pipeline: wait until it is resumed.
+        case paused
         /// Only a person can mend it, unless another process has moved the cursor on meanwhile.
         case unlessMoved
         /// Only a person can mend it.

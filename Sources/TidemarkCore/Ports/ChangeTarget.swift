@@ -9,6 +9,9 @@ package protocol ChangeTarget: AnyObject {
     /// The cursor as it is, for a process that works on the pipeline beside its worker.
     func cursor() throws -> Cursor
 
+    /// Who was the last to take the pipeline over.
+    func lastWorker() throws -> String?
+
     /// How far the pipeline's tables are copied, once those that are not known yet are recorded as given.
     func copies(expecting missing: [TableCopy]) throws -> [TableCopy]
 

@@ -107,6 +107,14 @@ package final class PostgresTarget: ChangeTarget {
         }
     }
 
+    package func lastWorker() throws -> String? {
+        do {
+            return try cursorRow.stored()?.worker
+        } catch let failure as PostgresFailure {
+            throw TargetFault(failure, context: context).error("the cursor cannot be read")
+        }
+    }
+
     package func record(failure: String, epoch: Int64) throws {
         do {
             try session.query(

@@ -1,0 +1,41 @@
+import TidemarkBlocking
+import TidemarkCore
+
+/// What becomes of a failure on its way out of a pipeline.
+extension Pipeline {
+    /// A worker that cannot go on tells the source what it has applied: the log may be full of it.
+    func confirmingBeforeTheEnd<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let failure as TidemarkError where failure.retry == .never {
+            await confirming?.value
+            // The failure is what counts.
+            if settings.confirms, let cursor = progress.cursor, cursor != confirmed { try? await confirm(cursor) }
+            throw failure
+        }
+    }
+
+    /// Puts the pipeline's name into errors of parts that do not know it.
+    func naming<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch var failure as TidemarkError {
+            failure.pipeline = failure.pipeline ?? settings.name
+            throw failure
+        }
+    }
+
+    /// Keeps in the target what only a person can mend, for `status`.
+    func recordingFailure<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await naming(body)
+        } catch let failure as TidemarkError {
+            if failure.retry == .never || failure.retry == .unlessMoved, let epoch = progress.cursor?.epoch {
+                let text = failure.description
+                // The failure itself is what counts; if the target is away, its log has it all the same.
+                try? await targetThread.run { target in try target?.record(failure: text, epoch: epoch) }
+            }
+            throw failure
+        }
+    }
+}
