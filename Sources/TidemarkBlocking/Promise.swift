@@ -25,6 +25,13 @@ package final class Promise<Value: Sendable>: Sendable {
         waiting?.resume(with: result)
     }
 
+    /// Is it there already, so that nobody waits for it?
+    package var isKept: Bool {
+        state.withLock { state in
+            if case .kept = state { true } else { false }
+        }
+    }
+
     package func value() async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             let found: Result<Value, any Error>? = state.withLock { state in

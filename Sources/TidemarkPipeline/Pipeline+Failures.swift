@@ -8,7 +8,7 @@ extension Pipeline {
         do {
             return try await body()
         } catch let failure as TidemarkError where failure.retry == .never {
-            await confirming?.value
+            await finishConfirming()
             // The failure is what counts.
             if settings.confirms, let cursor = progress.cursor, cursor != confirmed { try? await confirm(cursor) }
             throw failure

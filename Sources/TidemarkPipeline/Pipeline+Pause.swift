@@ -43,7 +43,7 @@ extension Pipeline {
 
     func waitForResume(_ pause: TidemarkError) async throws {
         log.info("\(pause.what): \(pause.why); waiting for tidemark resume")
-        await confirming?.value
+        await finishConfirming()
         // The log is rid of what was applied before; should that fail now, it is tried again later.
         if let cursor = progress.cursor, cursor != confirmed { try? await confirm(cursor) }
         while !stopping {

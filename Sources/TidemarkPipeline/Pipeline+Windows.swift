@@ -44,7 +44,7 @@ extension Pipeline {
             }
             progress.windows += 1
             progress.cursor = cursor
-            confirmBeside(cursor)
+            await confirmBeside(cursor)
         }
         ahead?.abandon()
         return cursor

@@ -65,24 +65,25 @@ package actor Pipeline {
     var ownCopies: Set<TableName> = []
     let sourceThread = DedicatedThread<(any ChangeSource)?> { nil }
     let targetThread = DedicatedThread<(any ChangeTarget)?> { nil }
-    private let confirmThread = DedicatedThread<(any ChangeSource)?> { nil }
+    let confirmThread = DedicatedThread<(any ChangeSource)?> { nil }
     var lanes: [RowLane] = []
     /// Tables that this worker has copied and not yet compared.
     var justCopied: Set<TableName> = []
-    private let clock = ContinuousClock()
+    let clock = ContinuousClock()
     nonisolated let stopFlag = StopFlag()
     package nonisolated var isStopping: Bool { stopFlag.isRaised }
     var stopping: Bool { stopFlag.isRaised }
     var progress = Progress()
-    private(set) var confirming: Task<Void, Never>?
+    /// What the source is being told beside the stream.
+    var confirming: Promise<LogStanding>?
     /// Begun while a window was applied.
     private var nextLook: Look?
     /// The cursor that the source was told last, and when.
-    private(set) var confirmed: Cursor?
-    private var confirmedAt = ContinuousClock.now
+    var confirmed: Cursor?
+    var confirmedAt = ContinuousClock.now
     private var heartbeatAt = ContinuousClock.now
     /// What the log last said of the log at the source.
-    private var said: String?
+    var said: String?
     /// How far the limit has let the stream go, and what is kept of it once it is fixed to the source's clock.
     var reached: StreamReach?
     var limitPlace: LogPlace?
@@ -135,7 +136,7 @@ package actor Pipeline {
                 cursor = try await reload()
             }
         }
-        await confirming?.value
+        await finishConfirming()
         guard !stopping else { throw Self.wasStopped(at: cursor) }
         return cursor
     }
@@ -189,12 +190,12 @@ package actor Pipeline {
             }
             // What the last windows of a burst left, once it is over.
             if cursor == before {
-                confirmBeside(cursor)
+                await confirmBeside(cursor)
                 try await noticePause(at: cursor)
                 try await noteHeartbeat(at: cursor)
             }
         }
-        await confirming?.value
+        await finishConfirming()
         if cursor != confirmed { try await confirm(cursor) }
     }
 
@@ -343,45 +344,5 @@ package actor Pipeline {
         var settled = copies.mapValues(\.settledThrough)
         for table in trusted { settled[table] = TableCopy.everyGeneration }
         return TakenTables(selection, settledThrough: settled)
-    }
-
-    /// Pruning has a connection of its own: it does not hold the next windows up.
-    func confirmBeside(_ cursor: Cursor) {
-        let isDue = settings.confirms && clock.now - confirmedAt > .milliseconds(settings.confirmEveryMs)
-        guard isDue, confirming == nil, cursor != confirmed else { return }
-        confirmedAt = clock.now
-        progress.logAndReset(to: log)
-        startConfirming(cursor)
-    }
-
-    private func startConfirming(_ cursor: Cursor) {
-        guard settings.confirms else { return }
-        confirmed = cursor
-        confirming = Task {
-            do {
-                try await confirm(cursor)
-            } catch {
-                confirmed = nil
-                log.debug("the log was not pruned, it will be later: \(error)")
-            }
-            confirming = nil
-        }
-    }
-
-    func confirm(_ cursor: Cursor) async throws {
-        let (openSource, name) = (connections.source, settings.name)
-        let standing = try await confirmThread.run { source in
-            do {
-                let opened = try source ?? openSource()
-                source = opened
-                return try opened.confirm(cursor, of: name)
-            } catch {
-                source = nil
-                throw error
-            }
-        }
-        // Once, not at each look.
-        if let alarm = standing.alarm, alarm != said { log.warning("\(alarm)") }
-        said = standing.alarm
     }
 }
