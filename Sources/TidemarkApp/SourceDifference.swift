@@ -1,23 +1,5 @@
-package import Foundation
+import Foundation
 package import TidemarkCore
-
-extension PlaceName {
-    /// For people: what `parsing` takes.
-    package static let forms = "a change id, a time (2026-01-02T03:04:05Z; without a zone it is UTC), or how long ago (90s, 15m, 2h, 3d)"
-
-    package init?(parsing text: String, now: Date = .now) {
-        if let id = Int64(text), id >= 0 {
-            self = .change(id)
-        } else if let match = text.wholeMatch(of: /([0-9]{1,9})(s|m|h|d)( ago)?/), let number = Double(match.1) {
-            let unit: Double = switch match.2 { case "s": 1; case "m": 60; case "h": 3600; default: 86_400 }
-            self = .time(now.addingTimeInterval(-number * unit).formatted(.iso8601))
-        } else if let match = text.wholeMatch(of: /([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?/) {
-            self = .time("\(match.1)T\(match.2)\(match.3 ?? ":00")\(match.5 ?? "Z")")
-        } else {
-            return nil
-        }
-    }
-}
 
 extension PipelineDefinition {
     package func openHistory() throws -> any SourceHistory {

@@ -3,16 +3,6 @@ import Foundation
 import TidemarkApp
 import TidemarkCore
 
-/// A place of the source's history, as it is typed.
-struct TypedPlace: ExpressibleByArgument {
-    let name: PlaceName
-
-    init?(argument: String) {
-        guard let name = PlaceName(parsing: argument) else { return nil }
-        self.name = name
-    }
-}
-
 struct DiffSince: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lists what changed in the source since a moment, by table and key.",
@@ -31,8 +21,8 @@ struct DiffSince: AsyncParsableCommand {
                   --limit 100 --config /etc/tidemark.yaml
               tidemark diff-since 48211 --json --source sqlite:shop.db
             """)
-    @Argument(help: ArgumentHelp("Since when: \(PlaceName.forms).", valueName: "place"))
-    var since: TypedPlace
+    @Argument(help: ArgumentHelp("Since when: \(LogPlace.forms).", valueName: "place"))
+    var since: LogPlace
     @OptionGroup var options: PipelineOptions
     @Option(help: ArgumentHelp("Rows to list of each table, 0 for all; all are counted.", valueName: "number"))
     var limit = 20
@@ -48,7 +38,7 @@ struct DiffSince: AsyncParsableCommand {
             whole.tables = []
             let definitions = try whole.definitions(needingTarget: false)
             guard definitions.count == 1 else { throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.") }
-            let found = try SourceDifference(definitions[0], since: since.name, tables: options.tables, listedMax: limit == 0 ? nil : limit)
+            let found = try SourceDifference(definitions[0], since: PlaceName(since, now: Clock.time), tables: options.tables, listedMax: limit == 0 ? nil : limit)
             output.printDifference(found, of: definitions[0])
         }
     }

@@ -21,8 +21,8 @@ struct Rewind: AsyncParsableCommand {
               tidemark rewind --to 48211 --source sqlite:shop.db \\
                   --target sqlite:replica.db
             """)
-    @Option(help: ArgumentHelp("Where to: \(PlaceName.forms).", valueName: "place"))
-    var to: TypedPlace
+    @Option(help: ArgumentHelp("Where to: \(LogPlace.forms).", valueName: "place"))
+    var to: LogPlace
     @OptionGroup var options: PipelineOptions
     @Flag(help: "Print the SQL that would do it, and change nothing.")
     var plan = false
@@ -34,10 +34,10 @@ struct Rewind: AsyncParsableCommand {
             guard definitions.count == 1 else { throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.") }
             let rewind = try definitions[0].rewind()
             if plan {
-                let outcome = try await rewind.plan(to: to.name) { print($0) }
+                let outcome = try await rewind.plan(to: PlaceName(to, now: Clock.time)) { print($0) }
                 print("-- pipeline \(definitions[0].name): back to \(outcome.place.words), \(outcome.rows) statements; nothing was changed")
             } else {
-                let outcome = try await rewind.run(to: to.name, by: "rewind on \(ProcessInfo.processInfo.hostName)")
+                let outcome = try await rewind.run(to: PlaceName(to, now: Clock.time), by: "rewind on \(ProcessInfo.processInfo.hostName)")
                 output.printRewound(outcome, of: definitions[0])
             }
         }

@@ -155,11 +155,12 @@ struct TimeTravelTests {
 
     @Test("places are named by ids, times and how long ago")
     func names() {
-        #expect(PlaceName(parsing: "12") == .change(12))
-        #expect(PlaceName(parsing: "2026-01-02 03:04:05") == .time("2026-01-02T03:04:05Z"))
-        #expect(PlaceName(parsing: "2026-01-02T03:04:05.123456+02:00") == .time("2026-01-02T03:04:05.123456+02:00"))
-        #expect(PlaceName(parsing: "2h ago", now: .init(timeIntervalSince1970: 7200)) == .time("1970-01-01T00:00:00Z"))
-        #expect(PlaceName(parsing: "yesterday") == nil)
+        func name(_ text: String) -> PlaceName? { LogPlace(parsing: text).map { PlaceName($0, now: SourceTime(microseconds: 7_200_000_001)) } }
+        #expect(name("12") == .change(12))
+        #expect(name("2026-01-02 03:04:05") == .time("2026-01-02T03:04:05.000000Z"))
+        #expect(name("2026-01-02T03:04:05.123456+02:00") == .time("2026-01-02T01:04:05.123456Z"))
+        #expect(name("2h") == .time("1970-01-01T00:00:00.000001Z"))
+        #expect(name("yesterday") == nil)
     }
 }
 

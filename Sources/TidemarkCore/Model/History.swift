@@ -4,6 +4,15 @@ package enum PlaceName: Hashable, Sendable {
     case time(String)
     /// The newest place before a change.
     case change(Int64)
+
+    /// - Parameter now: by the source's clock, or one that goes with it.
+    package init(_ place: LogPlace, now: SourceTime) {
+        switch place.fixed(at: now) {
+        case .change(let id): self = .change(id)
+        case .time(let time): self = .time(time.exact)
+        case .ago: self = .time(now.exact)
+        }
+    }
 }
 
 /// A place of a source's history between whole transactions, to which its log leads back.

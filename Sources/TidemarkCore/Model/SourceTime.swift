@@ -94,6 +94,9 @@ extension SourceTime: CustomStringConvertible {
             + ":\(Self.padded(inDay / 60_000 % 60)):\(Self.padded(inDay / 1000 % 60)).\(Self.padded(inDay % 1000, 3))Z"
     }
 
+    /// The same to the microsecond.
+    package var exact: String { description.dropLast() + Self.padded(microseconds - Self.floored(microseconds, 1000) * 1000, 3) + "Z" }
+
     private static func floored(_ value: Int64, _ unit: Int64) -> Int64 { value >= 0 ? value / unit : (value - unit + 1) / unit }
 
     private static func padded(_ value: Int64, _ digits: Int = 2) -> String {
