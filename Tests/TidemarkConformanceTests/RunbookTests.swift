@@ -10,7 +10,7 @@ struct RunbookTests {
     @Test("disaster recovery, from setup over a planned change and a lost primary to the way home", arguments: Direction.sameEngine)
     func disasterRecovery(direction: Direction) async throws {
         let runbook = try Runbook("DisasterRecovery")
-        #expect(runbook.blocks.map(\.name) == ["", "setup", "planned", "planned", "planned", "lost", "lost", "back", "back", "back"])
+        #expect(runbook.blocks.map(\.name) == ["", "setup", "planned", "planned", "planned", "lost", "lost", "back", "back", "back", "drill"])
         let scene = try RoleScene(direction)
         try Installation(scene.definition).tearDown()
         var blocks = runbook.blocks.dropFirst()
@@ -39,6 +39,7 @@ struct RunbookTests {
         let directory = FileManager.default.temporaryDirectory.path + "/runbook-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         for _ in 0..<3 { try blocks.removeFirst().run(on: scene, in: directory) }
+        try blocks.removeFirst().run(on: scene, scratch: try direction.target.database("scratch").address)
         #expect(blocks.isEmpty)
         let exported = try String(contentsOfFile: directory + "/lost.jsonl", encoding: .utf8)
         #expect(exported.contains("never left") && exported.split(separator: "\n").count == 2)
@@ -56,11 +57,11 @@ struct Runbook {
         let status: Int32
         let script: String
 
-        func run(on scene: RoleScene, in directory: String = FileManager.default.temporaryDirectory.path) throws {
+        func run(on scene: RoleScene, in directory: String = FileManager.default.temporaryDirectory.path, scratch: String = "") throws {
             let binary = URL(fileURLWithPath: Shell.tidemark).deletingLastPathComponent().path
             let ended = Shell.run(
                 "/bin/bash", ["-c", "cd '\(directory)'; PATH='\(binary)':$PATH; set -e\n\(script)"],
-                environment: ["TIDEMARK_SOURCE": scene.definition.source, "TIDEMARK_TARGET": scene.definition.target])
+                environment: ["TIDEMARK_SOURCE": scene.definition.source, "TIDEMARK_TARGET": scene.definition.target, "SCRATCH": scratch])
             #expect(ended.status == status, "\(script)\n\(ended.output)")
         }
     }
