@@ -91,11 +91,10 @@ struct RoleCrashTests {
         let scene = try RoleScene(direction)
         try await scene.follow()
         let run = try scene.run()
-        let running = Task.detached { try await run.forEver() }
         let application = ReconnectingApplication(on: [scene.flow.source], clients: 2)
-        try await scene.wait { application.acknowledged.count > 100 }
-        run.stop()
-        try await running.value
+        try await running({ try await run.forEver() }, until: run.stop) {
+            try await scene.wait { application.acknowledged.count > 100 }
+        }
         let unseen = application.acknowledged.count
         try await scene.wait { application.acknowledged.count > unseen + 50 }
         let written = application.end()

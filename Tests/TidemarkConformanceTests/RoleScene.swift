@@ -97,7 +97,7 @@ extension RoleScene {
                 Issue.record("it did not come about in a minute")
                 return
             }
-            await Task.yield()
+            try await Task.sleep(for: .milliseconds(5))
         }
     }
 

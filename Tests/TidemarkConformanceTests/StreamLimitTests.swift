@@ -143,12 +143,12 @@ struct StreamLimitTests {
         try flow.source.run("insert into account values (1, 0)")
         let id = try Self.lastID(flow) + 2
         let pipeline = try Self.limited(flow, StreamLimit(until: .change(id)))
-        let running = Task.detached { try await pipeline.run() }
+        async let running: Void = pipeline.run()
         while try flow.target.rows("account", ["id"]) != ["1"] { try await Task.sleep(for: .milliseconds(5)) }
         try flow.source.run("insert into account values (2, 0)")
         while try flow.target.rows("account", ["id"]) != ["1", "2"] { try await Task.sleep(for: .milliseconds(5)) }
         try flow.source.run("insert into account values (3, 0)")
-        try await running.value
+        try await running
         #expect(try #require(await pipeline.limitedPlace).isFinal)
         #expect(try flow.target.rows("account", ["id"]) == ["1", "2"])
     }

@@ -96,16 +96,15 @@ struct SwitchoverTests {
         let scene = try RoleScene(direction)
         try await scene.follow()
         let run = try scene.run()
-        let running = Task.detached { try await run.forEver() }
-        try scene.flow.source.run("insert into account (owner) values ('one')")
-        try await scene.switchRoles()
-        try scene.flow.target.run("insert into account (owner) values ('two')")
-        try await scene.wait { try scene.flow.source.rows("account", ["owner"]).contains("two") }
-        try await scene.switchRoles(back: true)
-        try scene.flow.source.run("insert into account (owner) values ('three')")
-        try await scene.wait { try scene.flow.target.rows("account", ["owner"]).contains("three") }
-        run.stop()
-        try await running.value
+        try await running({ try await run.forEver() }, until: run.stop) {
+            try scene.flow.source.run("insert into account (owner) values ('one')")
+            try await scene.switchRoles()
+            try scene.flow.target.run("insert into account (owner) values ('two')")
+            try await scene.wait { try scene.flow.source.rows("account", ["owner"]).contains("two") }
+            try await scene.switchRoles(back: true)
+            try scene.flow.source.run("insert into account (owner) values ('three')")
+            try await scene.wait { try scene.flow.target.rows("account", ["owner"]).contains("three") }
+        }
         try scene.expectEqual()
     }
 

@@ -66,14 +66,23 @@ extension Flow {
     /// Runs a worker beside `body`, and ends it as a signal would.
     func besideWorker(_ body: () async throws -> Void) async throws {
         let worker = try pipeline(definition, CopyTests.settings(worker: "worker"))
-        let running = Task.detached { try await worker.run() }
+        try await running({ try await worker.run() }, until: worker.stop, body)
+    }
+}
+
+/// Runs something beside `body`, on the threads of the test, and ends it.
+func running(
+    _ work: @escaping @Sendable () async throws -> Void, until stop: @escaping @Sendable () -> Void, _ body: () async throws -> Void
+) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask(operation: work)
         do {
             try await body()
         } catch {
-            worker.stop()
+            stop()
             throw error
         }
-        worker.stop()
-        try await running.value
+        stop()
+        try await group.waitForAll()
     }
 }
