@@ -19,12 +19,12 @@ package struct LostChanges: Sendable {
     ///   - file: gets the lines; nil for none.
     /// - Throws: where the source has not everything that the replica has: it was restored, and cannot come back so.
     init(of pipeline: String, in address: String, after cursor: Cursor, writingTo file: FileHandle?) throws {
+        var export = try file.map { LostChangesExport($0, history: try Engines.accepting(address, of: "source").history(address)) }
         try Self.read(of: pipeline, in: address, after: cursor) { page, tables in
             for change in page.changes {
-                guard let table = tables[change.capture] else { continue }
-                note(change, of: table, in: page)
-                if let file { try file.write(contentsOf: Self.line(change, of: table.name, in: page)) }
+                if let table = tables[change.capture] { note(change, of: table, in: page) }
             }
+            try export?.write(page, of: tables)
         }
     }
 
@@ -62,33 +62,6 @@ package struct LostChanges: Sendable {
                 touched.whole.insert(table.name)
             }
         case .truncate, .shapeChanged: touched.whole.insert(table.name)
-        }
-    }
-
-    /// Keys and images go in as the log has them, which is JSON already.
-    private static func line(_ change: Change, of table: TableName, in page: ChangePage) -> Data {
-        let name = (try? JSONEncoder().encode(table.description)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
-        var line = Data("{\"change\":\(change.id),\"table\":\(name),\"operation\":\"\(change.operation.word)\"".utf8)
-        for (field, bytes) in [("key", change.key), ("after", change.image)] {
-            guard let bytes else { continue }
-            line.append(Data(",\"\(field)\":".utf8))
-            line.append(contentsOf: page.bytes[bytes])
-        }
-        line.append(Data("}\n".utf8))
-        return line
-    }
-}
-
-extension TidemarkCore.Operation {
-    /// As exports call it.
-    var word: String {
-        switch self {
-        case .insert: "insert"
-        case .update: "update"
-        case .delete: "delete"
-        case .truncate: "truncate"
-        case .shapeChanged: "table altered"
-        case .imageTooLarge: "row too large"
         }
     }
 }

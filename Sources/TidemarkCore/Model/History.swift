@@ -54,6 +54,16 @@ package struct RowHistory: Hashable, Sendable {
     }
 }
 
+/// A row as it was before a transaction changed it.
+package struct OldImage: Hashable, Sendable {
+    /// JSON, both.
+    package var key: String
+    package var image: String
+    package var capture: Int32
+
+    package init(capture: Int32, key: String, image: String) { (self.capture, self.key, self.image) = (capture, key, image) }
+}
+
 /// The changes that take a target back carry ids that go up as the log's go down: what came last is undone first.
 package enum BackwardID {
     package static let origin = Int64(1) << 62

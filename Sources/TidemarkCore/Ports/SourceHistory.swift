@@ -25,6 +25,10 @@ package protocol SourceHistory: AnyObject {
     func readBack(
         _ tables: [CapturedTable], from start: Snapshot, to place: HistoryPlace, _ receive: (ChangePage) throws -> Void) throws
 
+    /// Rows as they were before the changes in a range of ids, as far as the log holds them, in the order of the ids that
+    /// they are logged with: at or before that of the first change of the row in its transaction.
+    func oldImages(_ ids: ClosedRange<Int64>) throws -> [OldImage]
+
     /// Keeps what a pipeline needs that goes on from an earlier place than it has confirmed.
     /// - Throws: where some of it is gone.
     func keep(_ pipeline: String, from place: HistoryPlace) throws

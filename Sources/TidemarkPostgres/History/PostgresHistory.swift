@@ -33,6 +33,19 @@ package final class PostgresHistory: SourceHistory {
         try reporting("the source's ticks cannot be read") { try HistoryPlaces(session: session).newest(name) }
     }
 
+    package func oldImages(_ ids: ClosedRange<Int64>) throws -> [OldImage] {
+        try reporting("the change log cannot be read") {
+            let rows = try session.query(
+                """
+                select capture, key, before from tidemark.data_changes
+                where id between $1 and $2 and key is not null and before <> '' order by id
+                """, [.text(String(ids.lowerBound)), .text(String(ids.upperBound))])
+            return (0..<rows.count).map { row in
+                OldImage(capture: Int32(rows[row, 0] ?? "") ?? 0, key: rows[row, 1] ?? "", image: rows[row, 2] ?? "")
+            }
+        }
+    }
+
     package func holdNow() throws -> Int64 {
         try reporting("the change log cannot be read") {
             try session.run("begin isolation level repeatable read read only; set local enable_seqscan = off; set local jit = off; set local work_mem = '32MB'")

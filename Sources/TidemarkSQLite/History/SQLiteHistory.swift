@@ -48,6 +48,17 @@ package final class SQLiteHistory: SourceHistory {
         }
     }
 
+    package func oldImages(_ ids: ClosedRange<Int64>) throws -> [OldImage] {
+        try saying("the change log cannot be read", path: path) {
+            try database.rows(
+                """
+                SELECT capture, key, image FROM main.data_changes
+                WHERE id BETWEEN ? AND ? AND operation = 'B' AND key IS NOT NULL AND image IS NOT NULL ORDER BY id
+                """, [.integer(ids.lowerBound), .integer(ids.upperBound)]
+            ).map { OldImage(capture: Int32(truncatingIfNeeded: $0[0].integer ?? 0), key: $0[1].string ?? "", image: $0[2].string ?? "") }
+        }
+    }
+
     package func holdNow() throws -> Int64 {
         try saying("the change log cannot be read", path: path) {
             try database.execute("BEGIN")
