@@ -44,7 +44,7 @@ struct FailoverCommand: AsyncParsableCommand {
         var choices = Failover.Options()
         (choices.sequenceMargin, choices.despiteSource, choices.despiteBetter) = (sequenceMargin, evenIfSourceAnswers, evenIfBehind)
         let steps = RoleChangeOutput(json: output.json, diesAfter: dieAfter)
-        let (definition, others) = (candidates[0], Array(candidates.dropFirst()))
+        let (definition, others) = (candidates[0].oriented(), Array(candidates.dropFirst()))
         let failover = Failover(definition, others: others, choices, worker: ThisProcess.worker, log: Logging.quiet()) { steps.show($0) }
         let states = try reportingErrors { try failover.states() }
         output.printRisk(states, isAssessment: assess)

@@ -78,6 +78,32 @@ struct FailoverTests {
         try scene.expectEqual("and home again")
     }
 
+    @Test("with image both, the export has each row as it was before, too", arguments: Direction.sameEngine)
+    func bothImages(direction: Direction) async throws {
+        var scene = try RoleScene(direction)
+        scene.recordBothImages()
+        _ = try Installation(scene.definition).setUp()
+        try await scene.follow()
+        try scene.flow.source.run("update rate set value = 77 where code = 'a'; delete from account where id = 3; insert into account (owner) values ('new')")
+        var gone = scene
+        gone.loseSource()
+        _ = try gone.failover().promote()
+        let path = FileManager.default.temporaryDirectory.path + "/lost-\(UUID().uuidString).jsonl"
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        let export = try #require(FileHandle(forWritingAtPath: path))
+        _ = try await scene.failback(exportingTo: export)
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+            try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+        }
+        #expect(lines.count == 3)
+        let updated = try #require(lines.first { $0["operation"] as? String == "update" })
+        #expect((updated["before"] as? [String: Any])?["value"] as? Int == 1 && (updated["after"] as? [String: Any])?["value"] as? Int == 77)
+        let deleted = try #require(lines.first { $0["operation"] as? String == "delete" })
+        #expect("\((deleted["before"] as? [String: Any])?["owner"] ?? "")".contains("owner 3") && deleted["after"] == nil)
+        let inserted = try #require(lines.first { $0["operation"] as? String == "insert" })
+        #expect(inserted["before"] == nil && inserted["after"] != nil)
+    }
+
     @Test("a source that had sent everything follows at once", arguments: Direction.all)
     func nothingLost(direction: Direction) async throws {
         let scene = try RoleScene(direction)
@@ -114,6 +140,29 @@ struct FailoverTests {
         let run = try scene.run()
         await #expect { try await run.forEver() } throws: { "\($0)".contains("tidemark failback") }
         scene.expectRefused(scene.flow.source)
+    }
+
+    @Test("a primary that a switchover made is lost: the old one takes over again, with the addresses as they were", arguments: Direction.sameEngine)
+    func afterSwitchover(direction: Direction) async throws {
+        let scene = try RoleScene(direction)
+        try await scene.follow()
+        try await scene.switchRoles()
+        try scene.flow.target.run("insert into account (owner) values ('arrived')")
+        try await scene.follow()
+        try scene.flow.target.run("insert into account (owner) values ('lost')")
+        var gone = scene
+        gone.loseTarget()
+        #expect(gone.definition.orientation().direction == .reversed)
+        let failover = gone.tidemark("failover", "--yes")
+        #expect(failover.status == 0, "\(failover.output)")
+        try scene.flow.source.run("insert into account (owner) values ('home')")
+        #expect(try scene.flow.source.rows("account", ["owner"]).contains("arrived"))
+        let done = try await scene.failback(.undo)
+        #expect(done.isDone && done.lost.changes == 1)
+        try scene.expectEqual()
+        try scene.flow.source.run("insert into account (owner) values ('goes on')")
+        try await scene.follow()
+        try scene.expectEqual()
     }
 
     @Test("an incomplete replica is not promoted", arguments: Direction.sameEngine)
@@ -156,14 +205,24 @@ struct FailoverTests {
 
 extension RoleScene {
     /// From now on the source cannot be reached under its address.
-    mutating func loseSource() {
-        let address = definition.source
+    mutating func loseSource() { lose(\.source) }
+
+    mutating func loseTarget() { lose(\.target) }
+
+    private mutating func lose(_ side: WritableKeyPath<PipelineDefinition, String>) {
+        let address = definition[keyPath: side]
         var flow = flow
-        flow.definition.source = address.hasPrefix("sqlite:") ? address + ".gone" : address.replacing("dbname=", with: "dbname=gone_")
+        flow.definition[keyPath: side] = address.hasPrefix("sqlite:") ? address + ".gone" : address.replacing("dbname=", with: "dbname=gone_")
         self = RoleScene(flow: flow)
     }
 
     init(flow: Flow) { self.flow = flow }
+
+    mutating func recordBothImages() {
+        var flow = flow
+        flow.definition.images = .both
+        self = RoleScene(flow: flow)
+    }
 
     func secondReplica(_ direction: Direction) throws -> (database: any ScratchDatabase, definition: PipelineDefinition) {
         let database = try direction.target.database("second")

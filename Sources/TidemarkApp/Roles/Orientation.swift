@@ -15,8 +15,19 @@ package struct Orientation: Sendable {
     package let source: Standing?
     package let target: Standing?
 
-    init(source: Standing?, target: Standing?) {
+    /// - Parameters:
+    ///   - sourceAnswers: is a standing that is nil one that nobody has noted, or is it only not known?
+    init(source: Standing?, target: Standing?, sourceAnswers: Bool = true, targetAnswers: Bool = true) {
         (self.source, self.target) = (source, target)
+        guard targetAnswers else {
+            // What is a replica is nobody's source.
+            direction = source?.role == .replica ? .reversed : .asGiven
+            return
+        }
+        guard sourceAnswers else {
+            direction = target?.role != .primary ? .asGiven : target?.cause == .failover ? .sourceLeftBehind : .reversed
+            return
+        }
         guard let target, target.role == .primary, target.epoch > source?.epoch ?? 0 || source?.role != .primary else {
             direction = .asGiven
             return
@@ -28,10 +39,18 @@ package struct Orientation: Sendable {
 
 extension PipelineDefinition {
     /// What the two databases are to the pipeline. A side that does not answer has told nothing.
-    package func orientation() -> Orientation { Orientation(source: standing(source, "source"), target: standing(target, "target")) }
+    package func orientation() -> Orientation {
+        let (source, target) = (standing(source, "source"), standing(target, "target"))
+        return Orientation(
+            source: source.standing, target: target.standing, sourceAnswers: source.answers, targetAnswers: target.answers)
+    }
 
-    private func standing(_ address: String, _ side: String) -> Standing? {
-        try? Engines.accepting(address, of: side).roleAdministration(address, side: side).standing(of: name)
+    private func standing(_ address: String, _ side: String) -> (standing: Standing?, answers: Bool) {
+        do {
+            return (try Engines.accepting(address, of: side).roleAdministration(address, side: side).standing(of: name), true)
+        } catch {
+            return (nil, false)
+        }
     }
 
     /// The pipeline as it flows now.
