@@ -33,6 +33,11 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "TidemarkSQLite", dependencies: ["TidemarkCore", "SQLiteSQL", "CSQLite"]),
 
+        // Windows as files.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(name: "TidemarkArchive", dependencies: ["TidemarkCore", "CZlib", "CCrypto"]),
+
         .target(
             name: "TidemarkPipeline",
             dependencies: [
@@ -42,13 +47,13 @@ let package = Package(
         .target(
             name: "TidemarkApp",
             dependencies: [
-                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "Yams",
+                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkArchive", "TidemarkPipeline", "Yams",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "tidemark",
             dependencies: [
-                "TidemarkCore", "TidemarkPipeline", "TidemarkApp",
+                "TidemarkCore", "TidemarkArchive", "TidemarkPipeline", "TidemarkApp",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -65,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "TidemarkConformanceTests",
             dependencies: [
-                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "TidemarkApp",
+                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkArchive", "TidemarkPipeline", "TidemarkApp",
                 "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(

@@ -1,3 +1,4 @@
+import TidemarkArchive
 package import TidemarkCore
 import TidemarkPostgres
 import TidemarkSQLite
@@ -9,9 +10,13 @@ package enum Engines {
         SQLiteEngine(),
     ]
 
+    /// What a pipeline may also be followed into.
+    private static let archive = ArchiveEngine()
+
     /// - Throws: `UsageError` for an address that no engine takes. It never shows the address: what is
     ///   mistyped may hold a password.
     package static func accepting(_ address: String, of side: String) throws -> any Engine {
+        if side == "target", archive.accepts(address) { return archive }
         guard let engine = all.first(where: { $0.accepts(address) }) else {
             throw UsageError("The address of the \(side) is none that tidemark knows: \(forms).")
         }

@@ -101,7 +101,8 @@ package struct Installation {
 
     /// Where roles were changed, either side also has what it had in its other one.
     private func formerRoles() throws -> [PipelineSide] {
-        try [definition.openSourceSide(), definition.openTargetSide()].filter { side in
+        guard !definition.isArchive else { return [] }
+        return try [definition.openSourceSide(), definition.openTargetSide()].filter { side in
             guard let standing = try side.roles.standing(of: definition.name) else { return false }
             return standing.cause != .setup
         }

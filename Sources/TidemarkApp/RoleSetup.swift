@@ -18,6 +18,11 @@ struct RoleSetup {
 
     /// What was said, or else what an earlier setup recorded; nil where neither is.
     func wanted() throws -> TargetRole? {
+        guard !definition.isArchive else {
+            // Refused by its engine, before anything is made.
+            if definition.role == .replica { _ = try definition.openTargetRoles() }
+            return nil
+        }
         let standing = try definition.openTargetRoles().standing(of: definition.name)
         guard definition.role != nil else { return standing?.role == .replica ? .replica : nil }
         guard let standing, standing.role != .replica else { return definition.role }
@@ -30,6 +35,7 @@ struct RoleSetup {
 
     /// Guards the tables of a replica, and those that came since; lifts the guard of a feed.
     func apply(_ role: TargetRole?, to tables: [TableName]) throws {
+        guard role != nil else { return }
         let (source, target) = (try definition.openSourceRoles(), try definition.openTargetRoles())
         switch role {
         case .replica:
@@ -56,6 +62,7 @@ struct RoleSetup {
 
     /// Tables of a replica that others can write to.
     func findings(on tables: [TableName]) throws -> [Finding] {
+        guard !definition.isArchive else { return [] }
         let target = try definition.openTargetRoles()
         guard try target.standing(of: definition.name)?.role == .replica else { return [] }
         return try target.unguarded(tables, of: definition.name).map { table in

@@ -104,10 +104,10 @@ extension StatusReport {
             appliedID = found?.cursor.lastID
             (appliedAt, worker) = (found?.appliedAt, found?.worker)
             (snapshotTakenAt, sourceSeenAt, sourceSeenID) = (found?.heartbeat?.appliedAt, found?.heartbeat?.seenAt, found?.heartbeat?.seenID)
-            let targetRoles = try definition.openTargetRoles()
-            if let standing = try targetRoles.standing(of: definition.name) {
+            let targetRoles = definition.isArchive ? nil : try definition.openTargetRoles()
+            if let standing = try targetRoles?.standing(of: definition.name) {
                 (targetRole, targetRoleSince) = (standing.role.rawValue, standing.since)
-                if standing.role == .replica { isTargetGuarded = try targetRoles.unguarded(copies.map(\.table), of: definition.name).isEmpty }
+                if standing.role == .replica { isTargetGuarded = try targetRoles?.unguarded(copies.map(\.table), of: definition.name).isEmpty }
             }
             if let standing = try definition.openSourceRoles().standing(of: definition.name) {
                 (sourceRole, sourceRoleSince) = (standing.role.rawValue, standing.since)

@@ -21,6 +21,10 @@ extension Connections {
 extension Pipeline {
     /// The running form of a definition.
     package init(_ definition: PipelineDefinition, _ settings: Settings, log: Logger) throws {
+        var settings = settings
+        if definition.isArchive {
+            (settings.existing, settings.verifiesCopies, settings.notesTransactions) = (.keep, false, true)
+        }
         self.init(settings, try Connections(definition), expecting: definition.namedSelection, log: log)
     }
 }

@@ -28,11 +28,13 @@ extension Pipeline {
     /// One step, or a wait until there may be one.
     func followWithinLimit(after start: Cursor) async throws -> Cursor {
         let cursor = try await applyWithinLimit(after: start)
-        if cursor == start, !isAtLimit {
-            for _ in 0..<max(1, settings.limit.markEveryMs / Self.sleepMs) where !stopping {
-                try await Task.sleep(for: .milliseconds(Self.sleepMs))
-            }
-        }
+        if cursor == start, !isAtLimit { try await pause(ms: settings.limit.markEveryMs) }
+        return cursor
+    }
+
+    func followAtPace(after start: Cursor) async throws -> Cursor {
+        let cursor = try await applyBacklog(after: start)
+        try await pause(ms: settings.paceMs)
         return cursor
     }
 

@@ -21,6 +21,10 @@ package actor Pipeline {
         package var startedAt = ""
         /// How far the stream may go: a target that stays behind on purpose, or one that stops somewhere.
         package var limit = StreamLimit()
+        /// Are pages to tell the transaction of each change?
+        package var notesTransactions = false
+        /// A pause after each step, where a window is worth more the more it holds; 0 for none.
+        package var paceMs = 0
         /// A look at the source costs a round trip: short while changes come, longer while none do.
         package var idleWaitMinMs = 1
         package var idleWaitMaxMs = 50
@@ -185,8 +189,9 @@ package actor Pipeline {
                     self.abandonLook()
                     return try await self.workOnRows(after: before)
                 }
-                return self.settings.limit.isNone
-                    ? try await self.applyBacklog(after: before, isWaiting: true) : try await self.followWithinLimit(after: before)
+                guard self.settings.limit.isNone else { return try await self.followWithinLimit(after: before) }
+                guard self.settings.paceMs == 0 else { return try await self.followAtPace(after: before) }
+                return try await self.applyBacklog(after: before, isWaiting: true)
             }
             // What the last windows of a burst left, once it is over.
             if cursor == before {
@@ -243,6 +248,7 @@ package actor Pipeline {
         holdsPipeline = takingOver
         abandonLook()
         let (openSource, openTarget, name, worker) = (connections.source, connections.target, settings.name, settings.worker)
+        let notesTransactions = settings.notesTransactions
         let cursor = try await targetThread.run { target in
             target = nil
             let opened = try openTarget()
@@ -253,6 +259,7 @@ package actor Pipeline {
             source = nil
             let opened = try openSource()
             source = opened
+            if notesTransactions { opened.noteTransactions() }
             let identity = try opened.identity()
             return (
                 identity, try opened.selection(of: name), try opened.capturedTables(),

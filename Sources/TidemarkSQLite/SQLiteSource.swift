@@ -69,9 +69,11 @@ package final class SQLiteSource: ChangeSource {
             let seen = found.last?.seen
             let windows = found.map { end, sight in
                 defer { from = end.id }
-                return Window(
+                var window = Window(
                     start: .change(from), end: .change(end.id), witness: end.token, afterID: from, throughID: end.id, sequences: carried,
                     heartbeat: SourceHeartbeat(appliedAt: sight.appliedAt, seenID: seen?.seenID, seenAt: seen?.seenAt))
+                window.endedAt = end.markedAt
+                return window
             }
             try writeTick(atLeastAfter: cursor.lastApplied, last: last.id)
             return windows
@@ -173,20 +175,25 @@ package final class SQLiteSource: ChangeSource {
                 verified = taken
             }
         }
-        guard let last, last.id > cursor.lastApplied else { return [] }
+        guard var last, last.id > cursor.lastApplied else { return [] }
         let ticks = try database.rows(
             """
             SELECT c.id, c.token, min(t.ticked_at) FROM main.tidemark_tick AS t JOIN main.data_changes AS c ON c.id = t.last_id AND c.token = t.token
-            WHERE t.last_id > ? AND t.last_id < ? GROUP BY c.id ORDER BY c.id
+            WHERE t.last_id > ? AND t.last_id <= ? GROUP BY c.id ORDER BY c.id
             """, [.integer(cursor.lastApplied), .integer(last.id)])
         var now = try heartbeat()
         // A place that is held lies before now.
         if end == nil { now.appliedAt = now.seenAt }
-        return ticks.compactMap { row in
-            row[0].integer.map {
-                (ChangeLog.Row(id: $0, token: row[1].string ?? ""), SourceHeartbeat(appliedAt: row[2].string, seenID: nil, seenAt: nil))
+        var ends = ticks.compactMap { row in
+            row[0].integer.map { id in
+                (row: ChangeLog.Row(id: id, token: row[1].string ?? "", markedAt: row[2].string.flatMap { SourceTime($0) }),
+                    seen: SourceHeartbeat(appliedAt: row[2].string, seenID: nil, seenAt: nil))
             }
-        } + [(last, now)]
+        }
+        // It was the last row at its tick, and is so now.
+        let marked = ends.last?.row.id == last.id ? ends.removeLast().row.markedAt : nil
+        last.markedAt = marked ?? now.seenAt.flatMap { SourceTime($0) }
+        return ends + [(last, now)]
     }
 
     /// Marks a place at which a later backlog may be cut: as the only statement of its transaction, so that no other

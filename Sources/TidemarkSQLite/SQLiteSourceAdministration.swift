@@ -5,7 +5,7 @@ package import TidemarkCore
 package final class SQLiteSourceAdministration: SourceAdministration {
     let database: SQLiteDatabase
     let path: String
-    private let log: ChangeLog
+    let log: ChangeLog
 
     package init(path: String) throws {
         self.path = path

@@ -59,6 +59,15 @@ struct ScratchSQLite: ScratchDatabase {
         try database.execute("PRAGMA journal_mode = WAL")
     }
 
+    private init(path: String) { self.path = path }
+
+    /// The same database in a file of its own.
+    func copied() throws -> ScratchSQLite {
+        let copy = path + "-\(UUID().uuidString).db"
+        try SQLiteDatabase(path: path, mode: .readWrite).execute("VACUUM INTO '\(copy)'")
+        return ScratchSQLite(path: copy)
+    }
+
     func run(_ sql: String) throws {
         let database = try SQLiteDatabase(path: path, mode: .readWrite, busyTimeoutMilliseconds: 30_000)
         try database.execute("PRAGMA foreign_keys = ON")

@@ -21,7 +21,7 @@ struct StructureTests {
         #expect(sources.count > 50)
         for (path, text) in sources {
             let imports = text.split(separator: "\n").filter { $0.hasPrefix("import ") || $0.hasPrefix("package import ") }
-            if imports.contains(where: { $0.contains("CLibPQ") || $0.contains("CSQLite") }) {
+            if imports.contains(where: { ["CLibPQ", "CSQLite", "CZlib", "CCrypto"].contains(where: $0.contains) }) {
                 #expect(path.contains("/Wire/"), "\(path)")
             }
             if path.hasPrefix("TidemarkCore/") { #expect(imports.isEmpty, "\(path)") }

@@ -27,7 +27,7 @@ struct CommandLineTests {
         "every command has help with an example",
         arguments: [
             "setup", "run", "copy", "verify", "status", "check", "switchover", "failover", "failback", "drill", "pause", "resume", "diff-since",
-            "rewind", "teardown",
+            "rewind", "teardown", "archive",
         ])
     func help(command: String) {
         let help = Self.tidemark(command, "--help")
@@ -35,6 +35,16 @@ struct CommandLineTests {
         #expect(help.output.contains("EXAMPLE") && help.output.contains("tidemark \(command)"))
         for option in ["--source", "--target", "--pipeline", "--table", "--exclude", "--config", "--json"] {
             #expect(help.output.contains(option), "\(option)")
+        }
+    }
+
+    /// Its source is the directory.
+    @Test("replay has help with an example")
+    func helpOfReplay() {
+        let help = Self.tidemark("replay", "--help")
+        #expect(help.status == 0 && help.output.contains("EXAMPLE"))
+        for text in ["tidemark replay /var/lib/archive --until", "--target", "--pipeline", "--from-snapshot", "--list", "--json"] {
+            #expect(help.output.contains(text), "\(text)")
         }
     }
 

@@ -40,14 +40,17 @@ package struct Change: Sendable, Hashable {
 package struct ChangePage: Sendable {
     package private(set) var changes: [Change] = []
     package private(set) var bytes: [UInt8] = []
+    /// Beside the changes, where the source was asked for them: who made each.
+    package private(set) var transactions: [UInt64] = []
 
     package init() {}
 
     /// Appends a change and copies its key and image into the page.
     package mutating func append(
         id: Int64, capture: Int32, operation: Operation,
-        key: UnsafeRawBufferPointer?, image: UnsafeRawBufferPointer?
+        key: UnsafeRawBufferPointer?, image: UnsafeRawBufferPointer?, transaction: UInt64? = nil
     ) {
+        if let transaction { transactions.append(transaction) }
         changes.append(
             Change(id: id, capture: capture, operation: operation, key: copy(key), image: copy(image)))
     }

@@ -68,6 +68,8 @@ package struct Window: Hashable, Sendable {
     package var sequences: [SequenceState]
     /// What is to be noted of the source with it; nil where nothing is known.
     package var heartbeat: SourceHeartbeat?
+    /// The source's clock when `end` was taken, or just after: everything in it was committed by then.
+    package var endedAt: SourceTime?
 
     package init(
         start: Snapshot, end: Snapshot, witness: String, afterID: Int64, throughID: Int64, sequences: [SequenceState] = [],

@@ -52,6 +52,13 @@ package protocol SourceAdministration: AnyObject {
     ///   matters to a table any more.
     func status(of pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]) throws -> SourceStatus
 
+    /// Of places in the order of their history, one that this database, which may be a backup that was restored, has come
+    /// to: the youngest that can be proven, or the exact one where the engine knows it.
+    func place(among history: [WitnessedPlace]) throws -> WitnessedPlace?
+
+    /// What the log holds behind a place.
+    func changes(after place: Snapshot) throws -> HeldChanges
+
     /// The statements that `remove` would run now.
     func planRemoval(of pipeline: String) throws -> [PlannedStatement]
 

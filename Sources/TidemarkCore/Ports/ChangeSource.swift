@@ -51,6 +51,9 @@ package protocol ChangeSource: AnyObject {
     ///   - receive: takes the next page; what it throws ends the reading and is thrown on.
     func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws
 
+    /// Lets pages tell the transaction of each change from now on, where the engine notes such.
+    func noteTransactions()
+
     /// Tells the source how far a pipeline is durable in its target, and removes from the log what
     /// every pipeline has and nobody wants kept. Called now and then; a call missed costs space, not data.
     /// - Returns: how the log stands to its cap then, which is enforced here too.
@@ -60,4 +63,7 @@ package protocol ChangeSource: AnyObject {
 extension ChangeSource {
     /// Of engines that have no standbys.
     package func promotion(since cursor: Cursor) throws -> String? { nil }
+
+    /// Of engines that note none.
+    package func noteTransactions() {}
 }

@@ -13,6 +13,7 @@ final class LogReading {
     private static let idsUnsummarized: Int64 = 8_192
     private var summarizedThrough: Int64 = 0
     private var isPrepared = false
+    var withTransactions = false
 
     init(session: PostgresSession, prepared: PreparedStatements) {
         self.session = session
@@ -68,7 +69,7 @@ final class LogReading {
     ) throws {
         guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
         for piece in Self.pieces(of: id..<max(id, window.throughID)) {
-            let rows = LogRows(ids: piece, start: start, end: end, captures: captures)
+            let rows = LogRows(ids: piece, start: start, end: end, captures: captures, withTransactions: withTransactions)
             try session.copyOutChanges(try isRepetitive(rows) ? rows.folded : rows.inOrder, limits, receive)
         }
     }

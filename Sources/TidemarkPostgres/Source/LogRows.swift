@@ -8,8 +8,9 @@ struct LogRows {
     var start: TransactionSnapshot
     var end: TransactionSnapshot
     var captures: [Int32]
+    var withTransactions = false
 
-    private static let columns = "id, capture, operation, key, image"
+    private var columns: String { "id, capture, operation, key, image\(withTransactions ? ", xid" : "")" }
 
     private var log: String { "from tidemark.data_changes where id between \(ids.lowerBound) and \(ids.upperBound)" }
 
@@ -21,13 +22,13 @@ struct LogRows {
     }
 
     /// Every change.
-    var inOrder: String { "select \(Self.columns) \(log) and \(isTaken) order by id" }
+    var inOrder: String { "select \(columns) \(log) and \(isTaken) order by id" }
 
     /// The last change of each row that has a key, and every other change: what remains of a page when it is folded.
     /// The log is scanned twice: keeping a piece of it, with its images, costs more.
     var folded: String {
         """
-        select \(Self.columns) \(log) and (
+        select \(columns) \(log) and (
             id in (select max(id) \(log) and \(isTaken) and key is not null group by capture, key collate "C")
             or key is null and \(isTaken))
         order by id

@@ -29,6 +29,8 @@ package final class PostgresSource: ChangeSource {
         self.limits = limits
     }
 
+    package func noteTransactions() { log.withTransactions = true }
+
     package func identity() throws -> String {
         try reporting("the source cannot be identified") {
             if try session.query("select pg_is_in_recovery()")[0, 0] == "t" {
@@ -207,11 +209,14 @@ package final class PostgresSource: ChangeSource {
         var from = start
         return ends.map { next in
             defer { from = next }
-            return Window(
+            var window = Window(
                 start: .transactions(from), end: .transactions(next), witness: tick.token, afterID: lowest,
                 throughID: highIDs[next] ?? tick.highID, sequences: sequences,
                 heartbeat: SourceHeartbeat(
                     appliedAt: next == tick.snapshot ? tick.writtenAt : times[next], seenID: tick.highID, seenAt: tick.writtenAt))
+            // The tick was written after a place that is held, too.
+            window.endedAt = (window.heartbeat?.appliedAt ?? tick.writtenAt).flatMap { SourceTime($0) }
+            return window
         }
     }
 

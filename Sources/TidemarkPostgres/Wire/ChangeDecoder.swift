@@ -16,7 +16,7 @@ extension PostgresSession {
     }
 }
 
-/// Decodes rows of `COPY … (FORMAT binary)` with the columns id, capture, operation, key, image.
+/// Decodes rows of `COPY … (FORMAT binary)` with the columns id, capture, operation, key, image and, if asked for, xid.
 ///
 /// Source of the format: PostgreSQL documentation, COPY, "Binary Format".
 package struct ChangeDecoder {
@@ -37,19 +37,21 @@ package struct ChangeDecoder {
             let fields = try Self.integer(buffer, at: offset, as: Int16.self)
             offset += 2
             if fields == -1 { return }
-            guard fields == 5 else { throw Self.malformed("\(fields) fields") }
+            guard fields == 5 || fields == 6 else { throw Self.malformed("\(fields) fields") }
             let id = try Self.field(buffer, &offset)
             let capture = try Self.field(buffer, &offset)
             let operation = try Self.field(buffer, &offset)
             let key = try Self.field(buffer, &offset)
             let image = try Self.field(buffer, &offset)
+            let transaction = try fields == 6 ? Self.field(buffer, &offset) : nil
             guard let id, let capture, let letter = operation?.first, let kind = Operation(rawValue: letter) else {
                 throw Self.malformed("a NULL or an unknown operation")
             }
             page.append(
                 id: try Self.integer(id, at: 0, as: Int64.self),
                 capture: try Self.integer(capture, at: 0, as: Int32.self),
-                operation: Self.lacksImage(kind, key, image) ? .imageTooLarge : kind, key: key, image: image)
+                operation: Self.lacksImage(kind, key, image) ? .imageTooLarge : kind, key: key, image: image,
+                transaction: try transaction.map { try Self.integer($0, at: 0, as: UInt64.self) })
         }
     }
 

@@ -7,6 +7,8 @@ struct ChangeLog {
     struct Row: Equatable {
         var id: Int64
         var token: String
+        /// The clock when it was the last row, where that was noted.
+        var markedAt: SourceTime?
     }
 
     /// The last row; its id is the end of every committed transaction, as SQLite has one writer at a time.
