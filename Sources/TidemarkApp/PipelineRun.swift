@@ -77,7 +77,14 @@ extension PipelineDefinition {
     fileprivate func turned(after failure: TidemarkError, waiting: () -> Bool) async throws -> PipelineDefinition? {
         switch orientation().direction {
         case .reversed: return reversed
-        case .sourceLeftBehind: throw try await fencingSource(waiting: waiting) ?? failure
+        case .sourceLeftBehind:
+            // One that does not answer may have come back to the new primary long ago.
+            guard let source = await answeringSource(waiting: waiting) else { throw failure }
+            let now = orientation()
+            guard now.direction == .sourceLeftBehind, let epoch = now.target?.epoch else { return try await turned(after: failure, waiting: waiting) }
+            let lost = LeftBehindSource(self)
+            try lost.fence(source, epoch: epoch, cause: .failover)
+            throw lost.error(source)
         case .asGiven:
             // Somebody changes roles at the moment: the next takeover waits for that.
             let stored = try? openTargetAdministration().cursor(of: name)
@@ -86,14 +93,10 @@ extension PipelineDefinition {
     }
 
     /// The first thing that a source which comes back gets is a fence: an application that still knows its address would
-    /// write what nobody ever sees.
-    private func fencingSource(waiting: () -> Bool) async throws -> TidemarkError? {
+    /// write what nobody ever sees. So it is waited for.
+    private func answeringSource(waiting: () -> Bool) async -> PipelineSide? {
         while waiting() {
-            if let side = try? openSourceSide(), let epoch = orientation().target?.epoch {
-                let source = LeftBehindSource(self)
-                try source.fence(side, epoch: epoch, cause: .failover)
-                return source.error(side)
-            }
+            if let side = try? openSourceSide() { return side }
             try? await Task.sleep(for: .seconds(1))
         }
         return nil

@@ -105,11 +105,12 @@ extension StatusReport {
             (appliedAt, worker) = (found?.appliedAt, found?.worker)
             (snapshotTakenAt, sourceSeenAt, sourceSeenID) = (found?.heartbeat?.appliedAt, found?.heartbeat?.seenAt, found?.heartbeat?.seenID)
             let targetRoles = definition.isArchive ? nil : try definition.openTargetRoles()
-            if let standing = try targetRoles?.standing(of: definition.name) {
+            let standings = (source: try definition.openSourceRoles().standing(of: definition.name), target: try targetRoles?.standing(of: definition.name))
+            if let standing = standings.target {
                 (targetRole, targetRoleSince) = (standing.role.rawValue, standing.since)
                 if standing.role == .replica { isTargetGuarded = try targetRoles?.unguarded(copies.map(\.table), of: definition.name).isEmpty }
             }
-            if let standing = try definition.openSourceRoles().standing(of: definition.name) {
+            if let standing = standings.source {
                 (sourceRole, sourceRoleSince) = (standing.role.rawValue, standing.since)
             }
             let log = try definition.openSourceAdministration().status(
@@ -127,7 +128,7 @@ extension StatusReport {
             (pendingChanges, pendingSeconds) = (log.pendingChanges, log.pendingSeconds)
             let proofs = try target.proofs(of: definition.name)
             tables = copies.map { copy in Table(copy, proofs.first { $0.table == copy.table && $0.finishedAt != nil }) }
-            if let obstacle = log.obstacle ?? found?.failure {
+            if let obstacle = Orientation(source: standings.source, target: standings.target).obstacle ?? log.obstacle ?? found?.failure {
                 (state, problem) = (.blocked, obstacle)
             } else if let hold = found?.hold, hold.reason == .paused {
                 (state, pausedAt, pausedBy) = (.paused, hold.at, hold.by)

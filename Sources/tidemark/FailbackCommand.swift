@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import TidemarkApp
 import TidemarkCore
 
@@ -35,6 +34,8 @@ struct FailbackCommand: AsyncParsableCommand {
     var onConflict: Failback.ConflictPolicy?
     @Option(help: ArgumentHelp("File that gets those changes, a line of JSON each.", valueName: "file"), completion: .file())
     var export: String?
+    @Flag(help: "Undo also rows whose content is not in the old source's log, and so in no export.")
+    var evenIfNotExported = false
     @Flag(help: "Do not compare all tables at the end.")
     var noVerify = false
     @Option(help: .hidden)
@@ -49,19 +50,13 @@ struct FailbackCommand: AsyncParsableCommand {
         let definition = try reportingErrors { try options.definitionAsGiven() }
         var choices = Failback.Options()
         (choices.lost, choices.verifies, choices.onConflict) = (lost, !noVerify, onConflict ?? .stop)
+        choices.undoesUnlogged = evenIfNotExported
         let steps = RoleChangeOutput(json: output.json, diesAfter: dieAfter)
         let failback = Failback(definition, choices, worker: ThisProcess.worker, log: Logging.quiet()) { steps.show($0) }
-        let outcome = try await reportingErrors { try await failback.run(exportingTo: try export.map(Self.newFile)) }
+        let outcome = try await reportingErrors { try await failback.run(exportingTo: export) }
         let verified = outcome.verdicts.map { VerifiedTable(definition.name, $0) }
         output.printFailback(outcome, verified, of: definition, exportedTo: export)
         if !outcome.isDone || verified.contains(where: { !$0.isEqual }) { throw ExitCode(2) }
-    }
-
-    private static func newFile(_ path: String) throws -> FileHandle {
-        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
-            throw TidemarkError("the export cannot be written", why: "\(path) cannot be made", remedy: "Give --export a file in a directory that you may write to.")
-        }
-        return file
     }
 }
 

@@ -54,9 +54,7 @@ struct FailoverTests {
         try scene.flow.target.run(Self.meanwhile)
 
         let path = FileManager.default.temporaryDirectory.path + "/lost-\(UUID().uuidString).jsonl"
-        _ = FileManager.default.createFile(atPath: path, contents: nil)
-        let export = try #require(FileHandle(forWritingAtPath: path))
-        let asked = try await scene.failback(exportingTo: export)
+        let asked = try await scene.failback(exportingTo: path)
         #expect(!asked.isDone && asked.lost.changes == 8, "\(asked.lost.tables)")
         scene.expectRefused(scene.flow.source)
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
@@ -89,9 +87,7 @@ struct FailoverTests {
         gone.loseSource()
         _ = try gone.failover().promote()
         let path = FileManager.default.temporaryDirectory.path + "/lost-\(UUID().uuidString).jsonl"
-        _ = FileManager.default.createFile(atPath: path, contents: nil)
-        let export = try #require(FileHandle(forWritingAtPath: path))
-        _ = try await scene.failback(exportingTo: export)
+        _ = try await scene.failback(exportingTo: path)
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
             try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
         }

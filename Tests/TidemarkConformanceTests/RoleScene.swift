@@ -58,7 +58,7 @@ struct RoleScene {
     }
 
     func failback(
-        _ lost: Failback.Choice? = nil, onConflict policy: Failback.ConflictPolicy = .stop, exportingTo file: FileHandle? = nil
+        _ lost: Failback.Choice? = nil, onConflict policy: Failback.ConflictPolicy = .stop, exportingTo file: String? = nil
     ) async throws -> Failback.Outcome {
         var options = Failback.Options()
         (options.lost, options.onConflict) = (lost, policy)

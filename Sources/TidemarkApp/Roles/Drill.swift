@@ -17,8 +17,7 @@ package struct Drill: Sendable {
     private let rehearsal: PipelineDefinition
     private let worker: String
     private let log: Logger
-    private let report: @Sendable (RoleChangeReport) -> Void
-    private let clock = ContinuousClock()
+    private let timed: TimedSteps
 
     /// - Parameter scratch: the address of an empty database.
     package init(
@@ -27,7 +26,7 @@ package struct Drill: Sendable {
     ) {
         var rehearsal = definition
         (rehearsal.name, rehearsal.target) = (definition.name + "-drill", scratch)
-        (self.rehearsal, self.worker, self.log, self.report) = (rehearsal, worker, log, report)
+        (self.rehearsal, self.worker, self.log, timed) = (rehearsal, worker, log, TimedSteps(report))
     }
 
     /// Copies, compares and promotes. The pipeline of the rehearsal is gone afterwards, also where it failed; the copy stays.
@@ -52,22 +51,23 @@ package struct Drill: Sendable {
     }
 
     private func rehearse() async throws -> Outcome {
-        let start = clock.now
+        let start = timed.now
         let tables = try Installation(rehearsal).setUp(creating: true)
         var settings = Pipeline.Settings(name: rehearsal.name, worker: worker)
         settings.startedAt = Clock.now
-        _ = try await Pipeline(rehearsal, settings, log: log).runOnce()
-        let copied = clock.now
-        report(RoleChangeReport(step: .caughtUp, seconds: (copied - start) / .seconds(1)))
+        let (definition, choices, log) = (rehearsal, settings, log)
+        _ = try await timed(.caughtUp) { try await Pipeline(definition, choices, log: log).runOnce() }
+        let copied = timed.now
         let verdicts = Mutex<[TableVerdict]>([])
-        try await Pipeline(rehearsal, settings, log: log).verify(VerifyRequest(startedAt: Clock.now), lag: { (0, 0) }) { verdict in
-            verdicts.withLock { $0.append(verdict) }
+        try await timed(.compared) {
+            try await Pipeline(definition, choices, log: log).verify(VerifyRequest(startedAt: Clock.now), lag: { (0, 0) }) { verdict in
+                verdicts.withLock { $0.append(verdict) }
+            }
         }
-        let verified = clock.now
-        report(RoleChangeReport(step: .checked, seconds: (verified - copied) / .seconds(1)))
+        let verified = timed.now
         var options = Failover.Options()
         options.ignoresSource = true
-        let promoted = try Failover(rehearsal, others: [], options, worker: worker, log: log, report: report).promote()
+        let promoted = try Failover(rehearsal, others: [], options, worker: worker, log: log, report: timed.report).promote()
         return Outcome(
             tables: tables.count, copySeconds: (copied - start) / .seconds(1), verifySeconds: (verified - copied) / .seconds(1),
             promotionSeconds: promoted.seconds, verdicts: verdicts.withLock { $0 })

@@ -1,4 +1,3 @@
-package import Foundation
 package import Logging
 import Synchronization
 package import TidemarkCore
@@ -29,6 +28,8 @@ package struct Failback: Sendable {
         package var lost: Choice?
         package var onConflict = ConflictPolicy.stop
         package var verifies = true
+        /// Undo rows whose content the log does not have, and so no export.
+        package var undoesUnlogged = false
 
         package init() {}
     }
@@ -48,20 +49,19 @@ package struct Failback: Sendable {
     private let options: Options
     private let worker: String
     private let log: Logger
-    private let report: @Sendable (RoleChangeReport) -> Void
-    private let clock = ContinuousClock()
+    private let timed: TimedSteps
 
     package init(
         _ definition: PipelineDefinition, _ options: Options, worker: String, log: Logger,
         report: @escaping @Sendable (RoleChangeReport) -> Void
     ) {
-        (self.definition, self.options, self.worker, self.log, self.report) = (definition, options, worker, log, report)
+        (self.definition, self.options, self.worker, self.log, timed) = (definition, options, worker, log, TimedSteps(report))
     }
 
     private var name: String { definition.name }
 
-    /// - Parameter export: gets what never left the source, a line of JSON for each change.
-    package func run(exportingTo export: FileHandle?) async throws -> Outcome {
+    /// - Parameter export: the path of a file that gets what never left the source, a line of JSON for each change.
+    package func run(exportingTo export: String?) async throws -> Outcome {
         do {
             return try await bringBack(export)
         } catch var failure as TidemarkError {
@@ -70,17 +70,25 @@ package struct Failback: Sendable {
         }
     }
 
-    private func bringBack(_ export: FileHandle?) async throws -> Outcome {
+    private func bringBack(_ export: String?) async throws -> Outcome {
         let parted = try Parted(definition)
         let (old, new) = (parted.old, parted.new)
+        try old.roles.claim(name)
+        try new.roles.claim(name)
         // Nothing more may be written to it, or that would be lost as well.
         try timed(.fenced) { try LeftBehindSource(parted.pipeline).fence(old, epoch: parted.epoch, cause: .failback) }
-        let lost = try timed(.checked) { try LostChanges(of: name, in: old.address, after: parted.lastPlace, writingTo: export) }
+        // It followed already when it was taken for one that was left behind.
+        guard try !parted.isFollowing() || old.asSource.recordedRequest(of: name) != nil else {
+            try timed(.turned) { try turn(old, epoch: parted.epoch) }
+            return Outcome(primary: new.shown, replica: old.shown, lost: LostChanges())
+        }
+        let lost = try timed(.read) { try readLost(parted, export) }
         var outcome = Outcome(primary: new.shown, replica: old.shown, lost: lost)
         guard lost.changes == 0 || options.lost != nil else {
             outcome.isDone = false
             return outcome
         }
+        if let unlogged = lost.unlogged, !options.undoesUnlogged { throw unlogged }
         let tables = try ReverseCapture(of: parted.pipeline, from: old, to: new).tables
         let replay = options.lost == .replay && !parted.isReplayed ? LostChangesReplay(parted.pipeline, lost, tables, after: parted.lastPlace) : nil
         if let replay { outcome.conflicts = try replay.conflicts(since: parted.start, on: new, policy: options.onConflict) }
@@ -102,12 +110,27 @@ package struct Failback: Sendable {
             try timed(.replayed) { try replay.run(on: new, sparing: options.onConflict == .keep ? outcome.conflicts : [:]) }
             _ = try await Pipeline(flow, settings, log: log).runOnce()
         }
-        try timed(.turned) {
-            try old.roles.note(Standing(.replica, epoch: parted.epoch, cause: .failback), of: name)
-            try old.roles.release(name)
-        }
-        if options.verifies { outcome.verdicts = try await verify(flow) }
+        try timed(.turned) { try turn(old, epoch: parted.epoch) }
+        if options.verifies { outcome.verdicts = try await timed(.compared) { try await verify(flow) } }
         return outcome
+    }
+
+    private func turn(_ old: PipelineSide, epoch: Int64) throws {
+        try old.roles.note(Standing(.replica, epoch: epoch, cause: .failback), of: name)
+        try old.roles.release(name)
+    }
+
+    /// The export is whole and durable before anything is undone.
+    private func readLost(_ parted: Parted, _ export: String?) throws -> LostChanges {
+        let file = try export.map { try ExportFile($0) }
+        do {
+            let lost = try LostChanges(of: name, in: parted.old.address, after: parted.lastPlace, writingTo: file?.handle)
+            if lost.changes > 0 { try file?.keep() } else { file?.drop() }
+            return lost
+        } catch {
+            file?.drop()
+            throw error
+        }
     }
 
     /// What the new primary has logged since it was promoted is asked for again until all is done.
@@ -122,20 +145,6 @@ package struct Failback: Sendable {
         let comparing = try Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log)
         try await comparing.verify(VerifyRequest(startedAt: Clock.now), lag: { (0, 0) }) { verdict in verdicts.withLock { $0.append(verdict) } }
         return verdicts.withLock { $0 }
-    }
-
-    private func timed<T>(_ step: RoleChangeStep, _ body: () throws -> T) rethrows -> T {
-        let start = clock.now
-        let result = try body()
-        report(RoleChangeReport(step: step, seconds: (clock.now - start) / .seconds(1)))
-        return result
-    }
-
-    private func timed<T>(_ step: RoleChangeStep, _ body: () async throws -> T) async rethrows -> T {
-        let start = clock.now
-        let result = try await body()
-        report(RoleChangeReport(step: step, seconds: (clock.now - start) / .seconds(1)))
-        return result
     }
 }
 
@@ -157,7 +166,7 @@ private struct Parted {
     init(_ definition: PipelineDefinition) throws {
         let sides = (try definition.openSourceSide(), try definition.openTargetSide())
         let standings = (try sides.0.roles.standing(of: definition.name), try sides.1.roles.standing(of: definition.name))
-        let isAsGiven = (standings.1?.role == .primary ? standings.1?.epoch ?? 0 : -1) > (standings.0?.role == .primary ? standings.0?.epoch ?? 0 : -1)
+        let isAsGiven = standings.1?.role == .primary && standings.1?.isAhead(of: standings.0) == true
         (pipeline, old, new) = isAsGiven ? (definition, sides.0, sides.1) : (definition.reversed, sides.1, sides.0)
         let (oldStanding, newStanding) = isAsGiven ? (standings.0, standings.1) : (standings.1, standings.0)
         guard let newStanding, newStanding.role == .primary, newStanding.cause == .failover, let start = newStanding.start,

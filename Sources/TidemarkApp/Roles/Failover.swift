@@ -31,15 +31,14 @@ package struct Failover: Sendable {
     private let options: Options
     private let worker: String
     private let log: Logger
-    private let report: @Sendable (RoleChangeReport) -> Void
-    private let clock = ContinuousClock()
+    private let timed: TimedSteps
 
     package init(
         _ definition: PipelineDefinition, others: [PipelineDefinition], _ options: Options, worker: String, log: Logger,
         report: @escaping @Sendable (RoleChangeReport) -> Void
     ) {
         (self.definition, self.others, self.options) = (definition, others, options)
-        (self.worker, self.log, self.report) = (worker, log, report)
+        (self.worker, self.log, timed) = (worker, log, TimedSteps(report))
     }
 
     /// What each replica has, the one to be promoted first. One that cannot be reached is left out.
@@ -55,8 +54,9 @@ package struct Failover: Sendable {
     package func promote() throws -> Outcome { try definition.naming { try promoteTarget() } }
 
     private func promoteTarget() throws -> Outcome {
-        let start = clock.now
+        let start = timed.now
         let new = try definition.openTargetSide()
+        try new.roles.claim(definition.name)
         try new.asTarget.install()
         let state = try ReplicaState(definition, new)
         guard state.standing?.role != .primary else { return Outcome(primary: new.shown, seconds: 0, isNew: false) }
@@ -76,7 +76,7 @@ package struct Failover: Sendable {
             try new.roles.liftGuard(
                 of: definition.name, noting: Standing(.primary, epoch: epoch, cause: .failover, start: place), closing: held)
         }
-        outcome.seconds = (clock.now - start) / .seconds(1)
+        outcome.seconds = timed.seconds(since: start)
         return outcome
     }
 
@@ -126,12 +126,5 @@ package struct Failover: Sendable {
     /// Lets another replica of the lost source follow the new primary, and makes it equal to that.
     package func bringBehind(_ other: PipelineDefinition) async throws -> [TableVerdict] {
         try await Following(other, of: definition, worker: worker, log: log).begin()
-    }
-
-    private func timed<T>(_ step: RoleChangeStep, _ body: () throws -> T) rethrows -> T {
-        let start = clock.now
-        let result = try body()
-        report(RoleChangeReport(step: step, seconds: (clock.now - start) / .seconds(1)))
-        return result
     }
 }

@@ -11,7 +11,8 @@ struct LeftBehindSource {
     /// Refuses writes to the pipeline's tables there, if it can be reached; a guard that is up stays.
     func fence(_ side: PipelineSide, epoch: Int64, cause: Standing.Cause) throws {
         try side.roles.installRoles()
-        guard try side.roles.standing(of: definition.name)?.role != .fenced else { return }
+        let known = try side.roles.standing(of: definition.name)
+        guard known?.role != .fenced, !(known?.role == .replica && known?.epoch ?? 0 >= epoch) else { return }
         let tables = try side.asSource.tables(try definition.request(side.asSource).selection).map(\.name)
         try side.roles.raiseGuard(
             on: tables, of: definition.name, noting: Standing(.fenced, epoch: epoch, cause: cause), waitMs: Self.writersWaitMs)

@@ -12,6 +12,23 @@ package struct LostChanges: Sendable {
     /// The rows that they touched, by the source's names of tables.
     private(set) var touched = TouchedRows()
 
+    /// Tables in which two keys can be equal and written differently, by the source's names.
+    private(set) var uncertainKeys: Set<TableName> = []
+    /// The first change of which the log says that it was, and not what: the table was altered, or the row is too large.
+    private var unloggedAt: (id: Int64, table: TableName)?
+
+    /// None.
+    init() {}
+
+    /// What to say before rows are undone that no export has.
+    var unlogged: TidemarkError? {
+        guard let unloggedAt else { return nil }
+        return TidemarkError(
+            "not every lost change can be exported", table: unloggedAt.table, changeID: unloggedAt.id,
+            why: "the table was altered after it was set up, or a row is too large: the log does not have what was written then",
+            remedy: "Save the table's rows from the old source first. Then add --even-if-not-exported: the table becomes what the new primary has.")
+    }
+
     /// Reads them, and writes each as one line of JSON.
     ///
     /// - Parameters:
@@ -54,6 +71,8 @@ package struct LostChanges: Sendable {
         changes += 1
         (firstID, lastID) = (min(firstID ?? change.id, change.id), max(lastID ?? change.id, change.id))
         tables[table.name, default: 0] += 1
+        if unloggedAt == nil, change.operation == .shapeChanged || change.operation == .imageTooLarge { unloggedAt = (change.id, table.name) }
+        if !table.comparesKeysByText { uncertainKeys.insert(table.name) }
         switch change.operation {
         case .insert, .update, .delete, .imageTooLarge:
             if let key = change.key {
@@ -64,4 +83,19 @@ package struct LostChanges: Sendable {
         case .truncate, .shapeChanged: touched.whole.insert(table.name)
         }
     }
+}
+
+extension CapturedTable {
+    /// Are two keys equal exactly if their texts are?
+    fileprivate var comparesKeysByText: Bool {
+        guard encoding == .typedText else { return true }
+        return columns.filter { keyColumns.contains($0.name) }.allSatisfy { column in
+            Self.exactTypes.contains { column.type == $0 || column.type.hasPrefix($0 + "(") }
+        }
+    }
+
+    private static let exactTypes = [
+        "smallint", "integer", "bigint", "text", "character varying", "uuid", "boolean", "bytea", "date", "timestamp without time zone",
+        "timestamp with time zone",
+    ]
 }

@@ -25,6 +25,12 @@ struct LostChangesReplay {
                 why: "its rows have no key, or it was truncated or altered: which rows were meant cannot be told",
                 remedy: "Take the changes back (--lost undo --export FILE), and enter those of the export that still count.")
         }
+        if let table = lost.uncertainKeys.sorted().first {
+            throw TidemarkError(
+                "lost changes cannot be replayed", table: table,
+                why: "its key has a type of which equal values can be written differently: whether a row was changed on both sides cannot be told",
+                remedy: "Take the changes back (--lost undo --export FILE), and enter those of the export that still count.")
+        }
         var found: [TableName: Set<String>] = [:]
         try LostChanges.read(of: pipeline.name, in: new.address, after: start) { page, known in
             for change in page.changes {

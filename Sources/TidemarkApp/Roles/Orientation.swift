@@ -28,7 +28,7 @@ package struct Orientation: Sendable {
             direction = target?.role != .primary ? .asGiven : target?.cause == .failover ? .sourceLeftBehind : .reversed
             return
         }
-        guard let target, target.role == .primary, target.epoch > source?.epoch ?? 0 || source?.role != .primary else {
+        guard let target, target.role == .primary, target.isAhead(of: source) else {
             direction = .asGiven
             return
         }
@@ -55,4 +55,32 @@ extension PipelineDefinition {
 
     /// The pipeline as it flows now.
     package func oriented() -> PipelineDefinition { orientation().direction == .reversed ? reversed : self }
+}
+
+extension Standing {
+    /// Of two primaries the one with the higher epoch counts, and one that a failover made before one that it left behind.
+    func isAhead(of other: Standing?) -> Bool {
+        guard let other, other.role == .primary else { return true }
+        return epoch > other.epoch || epoch == other.epoch && cause == .failover && other.cause != .failover
+    }
+}
+
+extension Orientation {
+    /// Why nothing flows, with what to type; nil where something can.
+    var obstacle: String? {
+        switch direction {
+        case .reversed: return nil
+        case .sourceLeftBehind: return "The target was promoted, and the source does not follow it. Type: tidemark failback …"
+        case .asGiven:
+            if target?.role == .primary, source?.role == .primary {
+                return "Both databases are primaries, and applications may write to either. Fence the wrong one, then type: tidemark failback …"
+            }
+            guard let source, source.role != .primary else { return nil }
+            // A replica of a pipeline of the same name that comes from elsewhere is a source like any other.
+            guard source.role == .fenced else { return target == nil ? nil : "Neither database is a primary. Type: tidemark failback …" }
+            return source.cause == .switchover
+                ? "A switchover was interrupted, and no database takes writes. Type tidemark switchover … again, or take it back with --undo."
+                : "The source is fenced by a \(source.cause.rawValue). Type: tidemark \(source.cause.rawValue) …"
+        }
+    }
 }

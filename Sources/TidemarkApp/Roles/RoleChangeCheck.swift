@@ -22,7 +22,11 @@ struct RoleChangeCheck {
         let known = Set(try old.asSource.check(flow.request(old.asSource)).map { Known($0) })
         found += try new.asSource.check(capture.request).filter { $0.severity != .note && !known.contains(Known($0)) }
             .map { ("new primary", $0) }
-        found += try old.asTarget.check(theirs).filter { $0.severity != .note }.map { ("old primary", $0) }
+        found += checkAsTarget(old, theirs).map { ("old primary", $0) }
+        if let standing = try old.roles.standing(of: flow.name), standing.cause == .failover, try old.asTarget.cursor(of: flow.name)?.closedAt != nil {
+            found.append(("old primary", Finding(.warning, "the source that it replaced has not come back, and could not do so any more afterwards",
+                remedy: "If that source still exists, type first: tidemark failback …")))
+        }
         found += Self.differences(
             try old.asSource.surroundings(of: capture.tables.onPrimary), try new.asSource.surroundings(of: capture.tables.onReplica))
         found += try old.asSource.pipelines().filter { $0 != flow.name }.map { other in
@@ -31,6 +35,17 @@ struct RoleChangeCheck {
         }
         let order: [Finding.Severity] = [.problem, .warning, .note]
         return order.flatMap { severity in found.filter { $0.1.severity == severity } }
+    }
+
+    /// What keeps the old primary from being applied to; a role that may not hold triggers still fails at once.
+    private func checkAsTarget(_ old: PipelineSide, _ tables: [SourceTable]) -> [Finding] {
+        do {
+            return try old.asTarget.check(tables).filter { $0.severity != .note }
+        } catch let failure as TidemarkError {
+            return [Finding(.problem, "as a replica it would not take changes: \(failure.what): \(failure.why)", remedy: failure.remedy)]
+        } catch {
+            return [Finding(.problem, "it cannot be checked: \(error)", remedy: "Mend that first.")]
+        }
     }
 
     /// A finding, wherever it was made.

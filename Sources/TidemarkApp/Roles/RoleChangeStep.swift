@@ -1,13 +1,14 @@
 /// What a change of roles has come to.
 package enum RoleChangeStep: String, Sendable, CaseIterable {
-    case checked, prepared
+    case checked, prepared, read
     case caughtUp = "caught up"
-    case fenced, drained, sequences, placed, replayed, promoted, turned
+    case fenced, drained, sequences, placed, replayed, promoted, turned, compared
 
     /// For people, as a line of the command's output.
     package var words: String {
         switch self {
         case .checked: "both databases are fit for their new roles"
+        case .read: "the old primary's log is read"
         case .prepared: "capture stands on the new primary, and logs nothing yet"
         case .caughtUp: "the new primary has caught up"
         case .fenced: "the old primary refuses writes"
@@ -17,6 +18,7 @@ package enum RoleChangeStep: String, Sendable, CaseIterable {
         case .replayed: "the lost changes are on the new primary"
         case .promoted: "the new primary takes writes"
         case .turned: "the old primary is a replica"
+        case .compared: "both sides are compared"
         }
     }
 }

@@ -35,9 +35,8 @@ package struct Switchover: Sendable {
     private let options: Options
     private let worker: String
     private let log: Logger
-    private let report: @Sendable (RoleChangeReport) -> Void
+    private let timed: TimedSteps
     private let interruption = Interruption()
-    private let clock = ContinuousClock()
 
     /// - Parameters:
     ///   - worker: who works on the pipeline meanwhile, as nobody else is called.
@@ -47,7 +46,7 @@ package struct Switchover: Sendable {
         report: @escaping @Sendable (RoleChangeReport) -> Void
     ) {
         flow = options.back ? definition.reversed : definition
-        (self.options, self.worker, self.log, self.report) = (options, worker, log, report)
+        (self.options, self.worker, self.log, timed) = (options, worker, log, TimedSteps(report))
     }
 
     private var name: String { flow.name }
@@ -85,7 +84,7 @@ package struct Switchover: Sendable {
     }
 
     private func change() async throws -> Outcome {
-        let (old, new) = (try flow.openSourceSide(), try flow.openTargetSide())
+        let (old, new) = try claimedSides()
         var outcome = Outcome(primary: new.shown, replica: old.shown)
         switch try SwitchoverProgress(old: try old.roles.standing(of: name), new: try new.roles.standing(of: name), flow) {
         case .done: return outcome
@@ -94,20 +93,32 @@ package struct Switchover: Sendable {
             return outcome
         case .fenced(let standing):
             // It stays fenced: what it would take to check again may not be there any more.
-            return try await complete(&outcome, old, new, epoch: standing.epoch, fencedAt: clock.now)
+            return try await complete(&outcome, old, new, epoch: standing.epoch, fencedAt: timed.now)
         case .notBegun(let epoch):
-            try prepare(old, new, epoch: epoch)
+            try timed(.checked) { try refuseIfUnfit() }
+            let wasFeed = try new.roles.standing(of: name) == nil
             do {
+                try prepare(old, new, epoch: epoch)
                 _ = try new.roles.hold(name, for: .switchover, by: worker)
                 _ = try await timed(.caughtUp) { try await drain() }
                 try interruption.check()
-                let fencedAt = clock.now
+                let fencedAt = timed.now
                 try timed(.fenced) { try fence(old, new, epoch: epoch) }
                 return try await complete(&outcome, old, new, epoch: epoch, fencedAt: fencedAt)
             } catch {
-                throw try undoing(error, old, new)
+                let failure = try undoing(error, old, new)
+                if wasFeed { forgetPreparation(new) }
+                throw failure
             }
         }
+    }
+
+    /// Both databases, from which any other change of roles is kept away.
+    private func claimedSides() throws -> (old: PipelineSide, new: PipelineSide) {
+        let sides = (old: try flow.openSourceSide(), new: try flow.openTargetSide())
+        try sides.old.roles.claim(name)
+        try sides.new.roles.claim(name)
+        return sides
     }
 
     /// From the fence on.
@@ -127,27 +138,29 @@ package struct Switchover: Sendable {
         } catch {
             throw try undoing(error, old, new)
         }
-        outcome.secondsWithoutWrites = seconds(since: fencedAt)
+        outcome.secondsWithoutWrites = timed.seconds(since: fencedAt)
         try turn(old, epoch: epoch)
         return outcome
+    }
+
+    private func refuseIfUnfit() throws {
+        guard let problem = try check().first(where: { $0.finding.severity == .problem }) else { return }
+        let finding = problem.finding
+        throw TidemarkError(
+            "the roles cannot be changed", table: finding.table, why: "on the \(problem.side): \(finding.what)",
+            remedy: "\(finding.remedy)\n  Nothing was changed. tidemark switchover --check … lists all that was found.")
     }
 
     /// Nothing of this is felt by anybody who reads, and all of it may be done twice. The new primary is guarded, if it was
     /// not: an application that is refused by the old one may try it before it is time.
     private func prepare(_ old: PipelineSide, _ new: PipelineSide, epoch: Int64) throws {
-        try timed(.checked) {
-            if let problem = try check().first(where: { $0.finding.severity == .problem }) {
-                let finding = problem.finding
-                throw TidemarkError(
-                    "the roles cannot be changed", table: finding.table, why: "on the \(problem.side): \(finding.what)",
-                    remedy: "\(finding.remedy)\n  Nothing was changed. tidemark switchover --check … lists all that was found.")
-            }
-        }
         try timed(.prepared) {
             try new.asSource.installLog()
             try new.roles.installRoles()
             let capture = try ReverseCapture(of: flow, from: old, to: new)
-            let standing = try new.roles.standing(of: name) ?? Standing(.replica, epoch: epoch - 1, cause: .setup)
+            // With the new epoch already: whatever becomes of this, a later failover gets a higher one than the old primary.
+            var standing = try new.roles.standing(of: name) ?? Standing(.replica, epoch: epoch, cause: .setup)
+            standing.epoch = epoch
             try new.roles.raiseGuard(
                 on: capture.tables.onReplica, of: name, noting: standing, waitMs: Int(options.writersWaitSeconds * 1000))
             _ = try new.asSource.install(capture.request)
@@ -200,7 +213,7 @@ package struct Switchover: Sendable {
     /// Puts everything back, as long as it is certain that the new primary takes no writes.
     package func undo() throws {
         try flow.naming {
-            let (old, new) = (try flow.openSourceSide(), try flow.openTargetSide())
+            let (old, new) = try claimedSides()
             switch try SwitchoverProgress(old: try old.roles.standing(of: name), new: try new.roles.standing(of: name), flow) {
             case .done, .promoted:
                 throw TidemarkError(
@@ -227,10 +240,20 @@ package struct Switchover: Sendable {
 
     private struct Promoted: Error {}
 
+    /// A target that nobody had guarded takes its own applications' writes again.
+    private func forgetPreparation(_ new: PipelineSide) {
+        do {
+            try new.roles.forget(name)
+            try new.asSource.remove(name)
+        } catch {
+            log.warning("\(new.shown) stays guarded: tidemark setup --role feed … lifts that (\(error))")
+        }
+    }
+
     /// - Returns: what to say once everything is as it was.
     private func undoing(_ cause: any Error, _ old: PipelineSide, _ new: PipelineSide) throws -> any Error {
         do {
-            // The connection may be what failed.
+            // The connections may be what failed; what keeps others away is with the old ones.
             try putBack(try flow.openSourceSide(), try flow.openTargetSide())
         } catch is Promoted {
             throw TidemarkError(
@@ -245,22 +268,6 @@ package struct Switchover: Sendable {
         guard var failure = cause as? TidemarkError else { return cause }
         failure.remedy += "\n  Everything is as it was before: \(old.shown) takes writes."
         return failure
-    }
-
-    private func seconds(since start: ContinuousClock.Instant) -> Double { (clock.now - start) / .seconds(1) }
-
-    private func timed<T>(_ step: RoleChangeStep, _ body: () throws -> T) rethrows -> T {
-        let start = clock.now
-        let result = try body()
-        report(RoleChangeReport(step: step, seconds: seconds(since: start)))
-        return result
-    }
-
-    private func timed<T>(_ step: RoleChangeStep, _ body: () async throws -> T) async rethrows -> T {
-        let start = clock.now
-        let result = try await body()
-        report(RoleChangeReport(step: step, seconds: seconds(since: start)))
-        return result
     }
 }
 

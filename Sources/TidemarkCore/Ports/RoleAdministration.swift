@@ -6,6 +6,10 @@ package protocol RoleAdministration: AnyObject {
     /// Makes what keeps standings, and the guard's function, where they are missing; touches no table of the user's.
     func installRoles() throws
 
+    /// Keeps every other change of the pipeline's roles away from this database, for as long as this object lives.
+    /// - Throws: where another one is under way.
+    func claim(_ pipeline: String) throws
+
     /// What the database is to the pipeline; nil where nobody has noted it.
     func standing(of pipeline: String) throws -> Standing?
 
@@ -57,5 +61,14 @@ package protocol RoleAdministration: AnyObject {
 extension RoleAdministration {
     package func planGuard(on tables: [TableName], of pipeline: String) throws -> [PlannedStatement] {
         try planGuard(on: tables, made: [], of: pipeline)
+    }
+}
+
+/// Somebody else changes the roles of the same pipeline.
+package enum RoleChangeUnderWay {
+    package static func error(_ pipeline: String) -> TidemarkError {
+        TidemarkError(
+            "another change of roles is under way", pipeline: pipeline, why: "a switchover, failover or failback of this pipeline has not ended",
+            remedy: "Let it end, or end its process; then type the command again. Nothing was changed by this one.")
     }
 }

@@ -19,6 +19,14 @@ package final class PostgresRoleAdministration: RoleAdministration {
         }
     }
 
+    /// A lock of the session's: it goes when the process does.
+    package func claim(_ pipeline: String) throws {
+        try reporting("the \(side)'s role cannot be claimed") {
+            let rows = try session.query("select pg_try_advisory_lock(hashtextextended('tidemark roles ' || $1, 0))", [.text(pipeline)])
+            guard rows[0, 0] == "t" else { throw RoleChangeUnderWay.error(pipeline) }
+        }
+    }
+
     package func standing(of pipeline: String) throws -> Standing? {
         try reporting("the \(side)'s role cannot be read") {
             try OwnSchema(session: session).refuseForeign()

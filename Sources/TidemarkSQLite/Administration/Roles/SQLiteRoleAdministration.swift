@@ -3,6 +3,7 @@ package import TidemarkCore
 
 /// Changes what one SQLite database is to a pipeline.
 package final class SQLiteRoleAdministration: RoleAdministration {
+    private var claim: FileClaim?
     private let database: SQLiteDatabase
     private let path: String
     private let side: String
@@ -21,6 +22,12 @@ package final class SQLiteRoleAdministration: RoleAdministration {
             guard try !roles.exists() else { return }
             try WriteLock(database: database).hold { try database.execute(SQLiteSQL.roles) }
         }
+    }
+
+    package func claim(_ pipeline: String) throws {
+        guard claim == nil else { return }
+        guard let taken = FileClaim(path + "-tidemark-roles") else { throw RoleChangeUnderWay.error(pipeline) }
+        claim = taken
     }
 
     package func standing(of pipeline: String) throws -> Standing? {
