@@ -44,6 +44,24 @@ struct RoleCrashTests {
         try scene.expectEqual("\(step.rawValue)")
     }
 
+    @Test("kill -9 after any step of a failover, then the same command again", arguments: Direction.sameEngine,
+        [RoleChangeStep.prepared, .sequences, .promoted])
+    func killedFailover(direction: Direction, step: RoleChangeStep) async throws {
+        let scene = try RoleScene(direction, rows: 10)
+        try await scene.follow()
+        try scene.flow.source.run("insert into account (owner) values ('unsent')")
+        var gone = scene
+        gone.loseSource()
+        let killed = gone.tidemark("failover", "--yes", "--die-after", step.rawValue)
+        #expect(killed.status == 9, "\(killed.output)")
+        let again = gone.tidemark("failover", "--yes")
+        #expect(again.status == 0, "\(again.output)")
+        try scene.flow.target.run("insert into account (owner) values ('after')")
+        let done = try await scene.failback(.undo)
+        #expect(done.isDone && done.lost.changes == 1, "\(step.rawValue)")
+        try scene.expectEqual("\(step.rawValue)")
+    }
+
     @Test("kill -9 after any step of a failback, then the same command again", arguments: Direction.sameEngine,
         [RoleChangeStep.fenced, .read, .placed, .drained, .turned])
     func killedFailback(direction: Direction, step: RoleChangeStep) async throws {

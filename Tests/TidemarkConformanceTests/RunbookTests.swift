@@ -39,13 +39,38 @@ struct RunbookTests {
         let directory = FileManager.default.temporaryDirectory.path + "/runbook-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         for _ in 0..<3 { try blocks.removeFirst().run(on: scene, in: directory) }
-        try blocks.removeFirst().run(on: scene, scratch: try direction.target.database("scratch").address)
+        try blocks.removeFirst().run(on: scene, ["SCRATCH": try direction.target.database("scratch").address])
         #expect(blocks.isEmpty)
         let exported = try String(contentsOfFile: directory + "/lost.jsonl", encoding: .utf8)
         #expect(exported.contains("never left") && exported.split(separator: "\n").count == 2)
         try scene.flow.source.run("insert into account (owner) values ('home')")
         try scene.runWorker()
         try scene.expectEqual("home")
+    }
+}
+
+extension RunbookTests {
+    @Test("time travel: a bad deployment is looked at, taken back on the replica, and corrected", arguments: Direction.sameEngine)
+    func timeTravel(direction: Direction) async throws {
+        let runbook = try Runbook("TimeTravel")
+        #expect(runbook.blocks.map(\.name) == ["before", "look", "back", "forward"])
+        let scene = try RoleScene(direction)
+        try Installation(scene.definition).tearDown()
+        var blocks = runbook.blocks[...]
+        try blocks.removeFirst().run(on: scene)
+        try scene.flow.source.run("insert into account (owner, balance) values ('good', 1)")
+        try scene.runWorker()
+        let good = try scene.flow.target.rows("account", ["id", "owner", "balance"])
+        let moment = Clock.time.exact
+        try scene.flow.source.run("update account set balance = 0; delete from rate; insert into note values ('deployed')")
+        try scene.runWorker()
+        try blocks.removeFirst().run(on: scene, ["MOMENT": moment])
+        try blocks.removeFirst().run(on: scene, ["MOMENT": moment])
+        #expect(try scene.flow.target.rows("account", ["id", "owner", "balance"]) == good)
+        #expect(try scene.flow.target.rows("rate", ["code"]) == ["a", "b"])
+        try scene.flow.source.run("update account set balance = id; insert into rate values ('a', 1), ('b', 300)")
+        try blocks.removeFirst().run(on: scene)
+        try scene.expectEqual("forward again")
     }
 }
 
@@ -57,11 +82,14 @@ struct Runbook {
         let status: Int32
         let script: String
 
-        func run(on scene: RoleScene, in directory: String = FileManager.default.temporaryDirectory.path, scratch: String = "") throws {
+        func run(
+            on scene: RoleScene, in directory: String = FileManager.default.temporaryDirectory.path, _ variables: [String: String] = [:]
+        ) throws {
             let binary = URL(fileURLWithPath: Shell.tidemark).deletingLastPathComponent().path
             let ended = Shell.run(
                 "/bin/bash", ["-c", "cd '\(directory)'; PATH='\(binary)':$PATH; set -e\n\(script)"],
-                environment: ["TIDEMARK_SOURCE": scene.definition.source, "TIDEMARK_TARGET": scene.definition.target, "SCRATCH": scratch])
+                environment: variables.merging(
+                    ["TIDEMARK_SOURCE": scene.definition.source, "TIDEMARK_TARGET": scene.definition.target]) { $1 })
             #expect(ended.status == status, "\(script)\n\(ended.output)")
         }
     }

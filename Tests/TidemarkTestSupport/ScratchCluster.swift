@@ -24,7 +24,7 @@ package final class ScratchCluster: Sendable {
             listen_addresses = ''
             fsync = off
             max_prepared_transactions = 10
-            max_connections = 400
+            max_connections = 1500
             C
             """)
         start()

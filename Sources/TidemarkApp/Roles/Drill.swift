@@ -1,5 +1,4 @@
 package import Logging
-import Synchronization
 import TidemarkCore
 package import TidemarkPipeline
 
@@ -58,18 +57,13 @@ package struct Drill: Sendable {
         let (definition, choices, log) = (rehearsal, settings, log)
         _ = try await timed(.caughtUp) { try await Pipeline(definition, choices, log: log).runOnce() }
         let copied = timed.now
-        let verdicts = Mutex<[TableVerdict]>([])
-        try await timed(.compared) {
-            try await Pipeline(definition, choices, log: log).verify(VerifyRequest(startedAt: Clock.now), lag: { (0, 0) }) { verdict in
-                verdicts.withLock { $0.append(verdict) }
-            }
-        }
+        let verdicts = try await timed(.compared) { try await Pipeline(definition, choices, log: log).verdicts() }
         let verified = timed.now
         var options = Failover.Options()
         options.ignoresSource = true
         let promoted = try Failover(rehearsal, others: [], options, worker: worker, log: log, report: timed.report).promote()
         return Outcome(
             tables: tables.count, copySeconds: (copied - start) / .seconds(1), verifySeconds: (verified - copied) / .seconds(1),
-            promotionSeconds: promoted.seconds, verdicts: verdicts.withLock { $0 })
+            promotionSeconds: promoted.seconds, verdicts: verdicts)
     }
 }

@@ -1,5 +1,4 @@
 package import Logging
-import Synchronization
 package import TidemarkCore
 package import TidemarkPipeline
 
@@ -111,7 +110,10 @@ package struct Failback: Sendable {
             _ = try await Pipeline(flow, settings, log: log).runOnce()
         }
         try timed(.turned) { try turn(old, epoch: parted.epoch) }
-        if options.verifies { outcome.verdicts = try await timed(.compared) { try await verify(flow) } }
+        if options.verifies {
+            let (settings, log) = (Pipeline.Settings(name: name, worker: worker), log)
+            outcome.verdicts = try await timed(.compared) { try await Pipeline(flow, settings, log: log).verdicts() }
+        }
         return outcome
     }
 
@@ -138,13 +140,6 @@ package struct Failback: Sendable {
         var settings = Pipeline.Settings(name: name, worker: worker)
         settings.confirms = false
         return settings
-    }
-
-    private func verify(_ flow: PipelineDefinition) async throws -> [TableVerdict] {
-        let verdicts = Mutex<[TableVerdict]>([])
-        let comparing = try Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log)
-        try await comparing.verify(VerifyRequest(startedAt: Clock.now), lag: { (0, 0) }) { verdict in verdicts.withLock { $0.append(verdict) } }
-        return verdicts.withLock { $0 }
     }
 }
 

@@ -1,5 +1,4 @@
 import Logging
-import Synchronization
 import TidemarkCore
 import TidemarkPipeline
 
@@ -37,11 +36,6 @@ struct Following {
             try replica.roles.follow(start, tables: try primary.captured(tables), of: name)
         }
         _ = try await Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log).runOnce()
-        var request = VerifyRequest(startedAt: Clock.now)
-        request.repair = .apply
-        let verdicts = Mutex<[TableVerdict]>([])
-        let comparing = try Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log)
-        try await comparing.verify(request, lag: { (0, 0) }) { verdict in verdicts.withLock { $0.append(verdict) } }
-        return verdicts.withLock { $0 }
+        return try await Pipeline(flow, Pipeline.Settings(name: name, worker: worker), log: log).verdicts(repairing: true)
     }
 }

@@ -102,9 +102,9 @@ package struct Switchover: Sendable {
                 _ = try new.roles.hold(name, for: .switchover, by: worker)
                 _ = try await timed(.caughtUp) { try await drain() }
                 try interruption.check()
-                let fencedAt = timed.now
-                try timed(.fenced) { try fence(old, new, epoch: epoch) }
-                return try await complete(&outcome, old, new, epoch: epoch, fencedAt: fencedAt)
+                let held = try timed(.fenced) { try fence(old, new, epoch: epoch) }
+                // Between the tries before, writers went on.
+                return try await complete(&outcome, old, new, epoch: epoch, fencedAt: timed.now - .seconds(held))
             } catch {
                 let failure = try undoing(error, old, new)
                 if wasFeed { forgetPreparation(new) }
@@ -169,7 +169,8 @@ package struct Switchover: Sendable {
         }
     }
 
-    private func fence(_ old: PipelineSide, _ new: PipelineSide, epoch: Int64) throws {
+    /// - Returns: for how long writers have waited, in seconds.
+    private func fence(_ old: PipelineSide, _ new: PipelineSide, epoch: Int64) throws -> Double {
         try old.roles.raiseGuard(
             on: try pairedTables(old, new).onPrimary, of: name, noting: Standing(.fenced, epoch: epoch, cause: .switchover),
             waitMs: Int(options.writersWaitSeconds * 1000))

@@ -24,8 +24,10 @@ package protocol RoleAdministration: AnyObject {
     /// that have written to a table end first. A table that is guarded already stays so, and one that is no longer
     /// named stays guarded too; one that is not there is passed over.
     /// - Parameter waitMs: how long it waits for writers, in tries that keep others waiting for a moment only.
+    /// - Returns: for how long the try that came through has kept writers waiting, in seconds.
     /// - Throws: an error that names who is still writing; nothing is changed then.
-    func raiseGuard(on tables: [TableName], of pipeline: String, noting standing: Standing, waitMs: Int) throws
+    @discardableResult
+    func raiseGuard(on tables: [TableName], of pipeline: String, noting standing: Standing, waitMs: Int) throws -> Double
 
     /// Lets applications write again, and notes the standing.
     /// - Parameter closing: the pipeline's cursor here, which nobody moves any more from now on.

@@ -49,10 +49,11 @@ package final class PostgresRoleAdministration: RoleAdministration {
         }
     }
 
-    package func raiseGuard(on tables: [TableName], of pipeline: String, noting standing: Standing, waitMs: Int) throws {
+    @discardableResult
+    package func raiseGuard(on tables: [TableName], of pipeline: String, noting standing: Standing, waitMs: Int) throws -> Double {
         try reporting("the \(side)'s tables cannot be guarded") {
             let relations = try Guard(session: session, pipeline: pipeline).relations(tables)
-            try trying(waitMs, "the \(side)'s tables cannot be guarded", on: relations, of: pipeline) { tryMs in
+            return try trying(waitMs, "the \(side)'s tables cannot be guarded", on: relations, of: pipeline) { tryMs in
                 try session.query(
                     "select tidemark.raise_guard($1::regclass[], $2, $3)", [.text(relations), .text(pipeline), .text(String(tryMs))])
                 try RoleRecord(session: session, pipeline: pipeline).note(standing)
@@ -172,13 +173,19 @@ package final class PostgresRoleAdministration: RoleAdministration {
 
     /// Runs a transaction that locks tables against writers, again until the time is over.
     /// - Parameter body: with how long it may wait in all.
-    private func trying(_ waitMs: Int, _ what: String, on relations: String, of pipeline: String, _ body: (Int) throws -> Void) throws {
+    /// - Returns: how long the last try took, in seconds.
+    @discardableResult
+    private func trying(
+        _ waitMs: Int, _ what: String, on relations: String, of pipeline: String, _ body: (Int) throws -> Void
+    ) throws -> Double {
         let clock = ContinuousClock()
         let deadline = clock.now + .milliseconds(waitMs)
         while true {
             do {
-                let left = (deadline - clock.now) / .milliseconds(1)
-                return try transaction { try body(min(Self.tryMs, max(Int(left), 10))) }
+                let begun = clock.now
+                let left = (deadline - begun) / .milliseconds(1)
+                try transaction { try body(min(Self.tryMs, max(Int(left), 10))) }
+                return (clock.now - begun) / .seconds(1)
             } catch let failure as PostgresFailure where Self.saysWriting.contains(failure.sqlState) {
                 guard clock.now < deadline else {
                     throw try LockHolders(session: session).refusal(what, on: relations, pipeline: pipeline)

@@ -48,11 +48,16 @@ package final class SQLiteRoleAdministration: RoleAdministration {
         }
     }
 
-    package func raiseGuard(on tables: [TableName], of pipeline: String, noting standing: Standing, waitMs: Int) throws {
+    @discardableResult
+    package func raiseGuard(on tables: [TableName], of pipeline: String, noting standing: Standing, waitMs: Int) throws -> Double {
+        let clock = ContinuousClock()
+        var locked = clock.now
         try writing("the \(side)'s tables cannot be guarded", pipeline, waitMs: waitMs) {
+            locked = clock.now
             for sql in try TableGuard(database, pipeline: pipeline).raising(on: tables, as: standing.role) { try database.execute(sql) }
             try roles.note(standing, of: pipeline)
         }
+        return (clock.now - locked) / .seconds(1)
     }
 
     package func liftGuard(of pipeline: String, noting standing: Standing, closing cursor: Cursor?) throws {
