@@ -11,6 +11,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         // YAML with the line of each node, so that a wrong configuration is named by its place.
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        // The HTTP server of the Swift server community: structured concurrency, graceful stop, TLS by a product of its own.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     ],
     targets: [
         // The pure core: values and decisions, no I/O, no clock, not even Foundation.
@@ -47,13 +49,34 @@ let package = Package(
         .target(
             name: "TidemarkApp",
             dependencies: [
-                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkArchive", "TidemarkPipeline", "Yams",
+                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkArchive", "TidemarkPipeline", "TidemarkConfig",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // What a configuration file says, with the place of everything that is wrong in it.
+        .target(name: "TidemarkConfig", dependencies: ["TidemarkCore", "Yams"]),
+        // Metrics as Prometheus reads them, and the forms of the log.
+        .target(name: "TidemarkObservability", dependencies: [.product(name: "Logging", package: "swift-log")]),
+        // Many pipelines in one process, and what may be asked of them.
+        .target(
+            name: "TidemarkService",
+            dependencies: [
+                "TidemarkCore", "TidemarkBlocking", "TidemarkPipeline", "TidemarkApp", "TidemarkConfig", "TidemarkObservability",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // The service's API and dashboard.
+        .target(
+            name: "TidemarkHTTP",
+            dependencies: [
+                "TidemarkCore", "TidemarkApp", "TidemarkService", "TidemarkObservability",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "tidemark",
             dependencies: [
-                "TidemarkCore", "TidemarkArchive", "TidemarkPipeline", "TidemarkApp",
+                "TidemarkCore", "TidemarkArchive", "TidemarkPipeline", "TidemarkApp", "TidemarkConfig", "TidemarkObservability",
+                "TidemarkService", "TidemarkHTTP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -76,6 +99,14 @@ let package = Package(
         .testTarget(
             name: "TidemarkEndToEndTests",
             dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport", "tidemark"]),
+        .testTarget(name: "TidemarkConfigTests", dependencies: ["TidemarkConfig", "TidemarkTestSupport"]),
+        .testTarget(name: "TidemarkObservabilityTests", dependencies: ["TidemarkObservability", .product(name: "Logging", package: "swift-log")]),
+        .testTarget(
+            name: "TidemarkServiceTests",
+            dependencies: [
+                "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "TidemarkApp", "TidemarkConfig", "TidemarkObservability",
+                "TidemarkService", "TidemarkHTTP", "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL"]),
         .testTarget(
             name: "TidemarkPostgresTests",

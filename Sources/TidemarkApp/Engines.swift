@@ -26,9 +26,3 @@ package enum Engines {
     /// Every form of address, for help and errors.
     package static var forms: String { all.flatMap(\.addressForms).joined(separator: ", ") }
 }
-
-/// Something that was typed or configured wrongly.
-package struct UsageError: Error, CustomStringConvertible {
-    package let description: String
-    package init(_ description: String) { self.description = description }
-}

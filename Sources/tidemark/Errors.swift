@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import TidemarkApp
+import TidemarkCore
 
 /// Says what failed on stderr, and gives the exit status for it.
 func reportingErrors<T>(_ body: () throws -> T) throws -> T {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import TidemarkApp
+import TidemarkConfig
 import TidemarkCore
 
 /// Which pipelines a command is about. Flags win over the environment, and that over the file.

@@ -1,0 +1,14 @@
+/// Which process leads a pipeline, as its target keeps it. The cursor's epoch is what makes a leader's writes fail once
+/// another has taken over; the lease says when that may be done.
+package struct Lease: Hashable, Sendable {
+    /// Who leads: host, process, and a random part, so that a process that begins anew is another one.
+    package var holder: String
+    /// Raised whenever the holder changes.
+    package var epoch: Int64
+    /// When it ends unless it is renewed, in milliseconds from when it was read, by the target's clock.
+    package var remainingMs: Int64
+
+    package init(holder: String, epoch: Int64, remainingMs: Int64) {
+        (self.holder, self.epoch, self.remainingMs) = (holder, epoch, remainingMs)
+    }
+}
