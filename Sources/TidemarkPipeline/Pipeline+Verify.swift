@@ -1,4 +1,5 @@
 import Logging
+import TidemarkBlocking
 package import TidemarkCore
 
 /// What is to be compared, and how gently.
@@ -46,14 +47,14 @@ extension Pipeline {
     ///   - lag: looked at before each position is taken.
     ///   - report: gets each table's verdict as soon as there is one.
     /// - Throws: before it has compared all where the pipeline is behind for too long, or held by a table.
-    package func verify(_ request: VerifyRequest, lag: Lag, report: @Sendable (TableVerdict) -> Void) async throws {
+    package func verify(_ request: VerifyRequest, lag: @escaping Lag, report: @Sendable (TableVerdict) -> Void) async throws {
         let cursor = try await naming { try await self.connect(takingOver: false) }
         try await naming { try await self.verify(request, after: cursor, lag: lag, report: report) }
     }
 
     /// The same as the pipeline's own worker.
     func verify(
-        _ request: VerifyRequest, after start: Cursor, lag: Lag, report: @Sendable (TableVerdict) -> Void
+        _ request: VerifyRequest, after start: Cursor, lag: @escaping Lag, report: @Sendable (TableVerdict) -> Void
     ) async throws {
         var (cursor, failures) = (start, 0)
         var left = try await verdicts(for: request)
@@ -112,11 +113,11 @@ extension Pipeline {
             remedy: "tidemark status … lists the pipeline's tables; tidemark setup --table … adds one.")
     }
 
-    private func wait(for lag: Lag, _ request: VerifyRequest) async throws {
+    private func wait(for lag: @escaping Lag, _ request: VerifyRequest) async throws {
         let start = ContinuousClock.now
         var hasSaid = false
         while !stopping {
-            let (changes, seconds) = try lag()
+            let (changes, seconds) = try await OwnThread.run { try lag() }
             guard changes > 0, seconds > Self.lagMaxSeconds else { return }
             if !hasSaid { log.info("waiting for the pipeline, which is \(changes) changes behind") }
             hasSaid = true

@@ -56,10 +56,16 @@ package final class PostgresSession {
 
     deinit { PQfinish(connection) }
 
+    /// A peer that vanished without a word, behind a firewall or with its machine, is noticed within a minute; the system's
+    /// own settings take hours.
+    private static let lossDetection = [
+        ("keepalives_idle", "20"), ("keepalives_interval", "10"), ("keepalives_count", "4"), ("tcp_user_timeout", "60000"),
+    ]
+
     private static func open(_ url: String) -> OpaquePointer? {
         // With expand_dbname a URI in "dbname" is taken apart; what follows it only fills gaps.
-        let keywords = ["fallback_application_name", "connect_timeout", "client_encoding", "dbname"]
-        let values = ["tidemark", "10", "UTF8", url]
+        let keywords = ["fallback_application_name", "connect_timeout", "client_encoding"] + Self.lossDetection.map(\.0) + ["dbname"]
+        let values = ["tidemark", "10", "UTF8"] + Self.lossDetection.map(\.1) + [url]
         var names = keywords.map { strdup($0) as UnsafeMutablePointer<CChar>? } + [nil]
         var texts = values.map { strdup($0) as UnsafeMutablePointer<CChar>? } + [nil]
         defer { (names + texts).forEach { free($0) } }
