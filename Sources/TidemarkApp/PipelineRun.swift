@@ -42,11 +42,14 @@ package final class PipelineRun: Sendable {
     }
 
     /// Follows the primary. Where the roles are changed, it turns round and follows the new one.
-    package func forEver() async throws {
+    /// - Parameter leases: where the pipeline's lease is taken from whoever leads, and given back in the end; nil for one that
+    ///   somebody else sees to.
+    package func forEver(takingLeaseIn leases: LeasesByTarget? = nil) async throws {
         while true {
             let (pipeline, definition) = state.withLock { ($0.pipeline, $0.definition) }
             do {
-                return try await pipeline.run()
+                guard let leases else { return try await pipeline.run() }
+                return try await leading(definition, leases) { try await pipeline.run() }
             } catch let failure as TidemarkError where !pipeline.isStopping {
                 guard let next = try await definition.turned(after: failure, waiting: { !self.isStopping }) else { throw failure }
                 guard try replace(by: next) else { return }
@@ -55,6 +58,18 @@ package final class PipelineRun: Sendable {
                 }
             }
         }
+    }
+
+    private func leading(_ definition: PipelineDefinition, _ leases: LeasesByTarget, _ body: () async throws -> Void) async throws {
+        let lease = LeaseByForce(definition.name, in: try leases.keeping(definition.target, holder: settings.worker))
+        await lease.take()
+        do {
+            try await body()
+        } catch {
+            await lease.giveBack()
+            throw error
+        }
+        await lease.giveBack()
     }
 
     private var isStopping: Bool { state.withLock(\.isStopping) }

@@ -51,6 +51,12 @@ package struct ArchiveEngine: Engine {
             "an archive has no role", why: "nobody but its one writer follows into it", remedy: "To have it wait, end tidemark archive; the source keeps its log.")
     }
 
+    package func leaseAdministration(_ address: String) throws -> any LeaseAdministration {
+        throw TidemarkError(
+            "an archive has no leases", why: "its one writer keeps a lock on it as long as it lives",
+            remedy: "Type: tidemark archive DIR …, for each archive in a process of its own.")
+    }
+
     private static var holdsNoRows: TidemarkError {
         TidemarkError(
             "an archive has no tables to copy into or to compare", why: "it holds changes, and no rows",

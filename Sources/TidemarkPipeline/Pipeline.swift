@@ -11,6 +11,8 @@ package actor Pipeline {
         package var name: String
         /// Who holds the pipeline, for the cursor's row and the error that a second worker gets.
         package var worker: String
+        /// Has that worker the pipeline's lease? Then it takes nothing over that another one leads, from the first time on.
+        package var isLeader = false
         /// What becomes of rows that the target holds in a table whose copy has not begun; `keep` for no copy.
         package var existing = TableCopy.Existing.refuse
         /// How many parts of tables are copied, or compared, at a time.
@@ -245,6 +247,9 @@ package actor Pipeline {
     /// that died in COMMIT.
     /// - Parameter takingOver: as the worker; otherwise beside it.
     func connect(takingOver: Bool) async throws -> Cursor {
+        // Who comes back after a while may find that another one leads.
+        let isBack = holdsPipeline && progress.cursor != nil
+        let isBound = takingOver && (settings.isLeader || isBack)
         holdsPipeline = takingOver
         abandonLook()
         let (openSource, openTarget, name, worker) = (connections.source, connections.target, settings.name, settings.worker)
@@ -253,7 +258,12 @@ package actor Pipeline {
             target = nil
             let opened = try openTarget()
             target = opened
-            return try takingOver ? opened.takeOver(worker: worker) : opened.cursor()
+            guard takingOver else { return try opened.cursor() }
+            if isBound { try opened.requireNoOtherLeader(than: worker) }
+            let cursor = try opened.takeOver(worker: worker)
+            // It may have waited for the cursor, or have been stopped, in between.
+            if isBound { try opened.requireNoOtherLeader(than: worker) }
+            return cursor
         }
         let (identity, selection, tables, promotion) = try await sourceThread.run { source in
             source = nil

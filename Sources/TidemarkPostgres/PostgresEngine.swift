@@ -46,4 +46,8 @@ package struct PostgresEngine: Engine {
     package func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration {
         try PostgresRoleAdministration(address, side: side)
     }
+
+    package func leaseAdministration(_ address: String) throws -> any LeaseAdministration {
+        try PostgresLeaseAdministration(address)
+    }
 }

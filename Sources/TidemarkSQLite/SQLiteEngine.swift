@@ -50,6 +50,10 @@ package struct SQLiteEngine: Engine {
         try SQLiteRoleAdministration(path: Self.path(address), side: side)
     }
 
+    package func leaseAdministration(_ address: String) throws -> any LeaseAdministration {
+        try SQLiteLeaseAdministration(path: Self.path(address))
+    }
+
     private static let scheme = "sqlite:"
 
     private static func path(_ address: String) -> String {

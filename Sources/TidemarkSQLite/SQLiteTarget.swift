@@ -45,6 +45,11 @@ package final class SQLiteTarget: ChangeTarget {
         }
     }
 
+    package func requireNoOtherLeader(than worker: String) throws {
+        let lease = LeaseFile.lease(try LeaseFile(besides: path).entries()[pipeline])
+        if let refusal = lease?.refusal(of: worker, pipeline: pipeline) { throw refusal }
+    }
+
     package func cursor() throws -> Cursor {
         try saying("the cursor cannot be read", pipeline: pipeline, path: path) {
             let cursors = CursorTable(database)

@@ -98,11 +98,18 @@ package final class SQLiteTargetAdministration: TargetAdministration {
 
     package func planRemoval(of pipeline: String) throws -> [PlannedStatement] {
         try saying("the removal cannot be planned", pipeline: pipeline, path: path) {
-            try installation.removal(of: pipeline).map { PlannedStatement($0, lock: WriteLock.inWords) }
+            let leases = LeaseFile(besides: path)
+            let forgetting = try leases.entries()[pipeline] == nil ? []
+                : [PlannedStatement("-- pipeline \(pipeline) is taken out of \(leases.path)", lock: "none; a file beside the database")]
+            return try installation.removal(of: pipeline).map { PlannedStatement($0, lock: WriteLock.inWords) } + forgetting
         }
     }
 
     package func remove(_ pipeline: String) throws {
-        try saying("the cursor was not removed", pipeline: pipeline, path: path) { try installation.remove(pipeline) }
+        try saying("the cursor was not removed", pipeline: pipeline, path: path) { 
+            let isLast = try installation.isLast(pipeline)
+            try installation.remove(pipeline)
+            try LeaseFile(besides: path).forget(pipeline, isLast: isLast)
+        }
     }
 }

@@ -37,4 +37,6 @@ func stoppable<T>(_ stop: @escaping @Sendable () -> Void, _ body: () async throw
 /// How this process is called where it works on a pipeline.
 enum ThisProcess {
     static var worker: String { "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)" }
+    /// As leases name it: a process that has the same number after a restart is another one.
+    static let leader = "\(worker):\(String(UInt16.random(in: .min ... .max), radix: 16))"
 }

@@ -19,6 +19,9 @@ struct Run: AsyncParsableCommand {
             back. A change that cannot be applied stops it with status 1; once \
             that is mended, the next run goes on at the same change.
 
+            While it runs, it has the pipeline's lease, so that a service with the \
+            same pipeline stands by; with --once it has not.
+
             EXAMPLE
               tidemark run --source postgresql://db1/shop \\
                   --target postgresql://db2/shop
@@ -69,6 +72,7 @@ struct Run: AsyncParsableCommand {
                 return try PipelineRun(definition, settings, log: log)
             }
         }
+        let leases = LeasesByTarget(log: log)
         let provers = try reportingErrors {
             try (verifyContinuously ? definitions : []).map { try Pipeline($0, Pipeline.Settings($0, jobs: 1), log: log) }
         }
@@ -83,7 +87,7 @@ struct Run: AsyncParsableCommand {
                     }
                     let failed = await withTaskGroup(of: Bool.self) { group in
                         for (definition, pipeline) in zip(definitions, pipelines) {
-                            group.addTask { await follow(pipeline, definition) }
+                            group.addTask { await follow(pipeline, definition, leases) }
                         }
                         // One pipeline that stops must not stop the others.
                         return await group.reduce(false) { $0 || !$1 }
@@ -116,6 +120,7 @@ struct Run: AsyncParsableCommand {
 
     private func settings(_ definition: PipelineDefinition) -> Pipeline.Settings {
         var settings = copying.settings(definition)
+        if !once { settings.worker = ThisProcess.leader }
         if noCopy { settings.existing = .keep }
         settings.verifiesCopies = !noVerify
         settings.limit = StreamLimit(delaySeconds: definition.delaySeconds, until: until)
@@ -134,13 +139,13 @@ struct Run: AsyncParsableCommand {
     }
 
     /// - Returns: false if the pipeline cannot go on.
-    private func follow(_ pipeline: PipelineRun, _ definition: PipelineDefinition) async -> Bool {
+    private func follow(_ pipeline: PipelineRun, _ definition: PipelineDefinition, _ leases: LeasesByTarget) async -> Bool {
         do {
             if once {
                 let cursor = try await pipeline.once()
                 if until == nil { output.printApplied(cursor, of: definition) }
             } else {
-                try await pipeline.forEver()
+                try await pipeline.forEver(takingLeaseIn: leases)
             }
             if until != nil, let place = await pipeline.limitedPlace { output.printPlace(place, of: definition) }
             return true

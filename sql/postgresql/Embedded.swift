@@ -3,6 +3,7 @@ package enum PostgresSQL {
     package static let install = including(PackageResources.install_sql)
     package static let target = including(PackageResources.target_sql)
     package static let roles = text(PackageResources.roles_sql)
+    package static let leases = text(PackageResources.lease_sql)
     package static let uninstall = text(PackageResources.uninstall_sql)
 
     private static let parts = [
@@ -11,7 +12,7 @@ package enum PostgresSQL {
         "before-image.sql": PackageResources.before_image_sql,
         "row-capture.sql": PackageResources.row_capture_sql, "capture-kind.sql": PackageResources.capture_kind_sql,
         "capture.sql": PackageResources.capture_sql, "attach.sql": PackageResources.attach_sql,
-        "roles.sql": PackageResources.roles_sql,
+        "roles.sql": PackageResources.roles_sql, "lease.sql": PackageResources.lease_sql,
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -1,5 +1,5 @@
--- What tidemark keeps in a target: the place of each pipeline, how far its tables are copied, what was proven, and what
--- the database is to each pipeline.
+-- What tidemark keeps in a target: the place of each pipeline, how far its tables are copied, what was proven, what
+-- the database is to each pipeline, and who leads it.
 --
 -- Locks: none on any table of yours. Run again, it changes nothing.
 -- By hand: psql -v ON_ERROR_STOP=1 -f target.sql
@@ -82,3 +82,4 @@ create table if not exists tidemark.repair (
 );
 
 \ir roles.sql
+\ir lease.sql

@@ -11,4 +11,15 @@ package struct Lease: Hashable, Sendable {
     package init(holder: String, epoch: Int64, remainingMs: Int64) {
         (self.holder, self.epoch, self.remainingMs) = (holder, epoch, remainingMs)
     }
+
+    package var isAlive: Bool { remainingMs > 0 }
+
+    /// What a worker is told whose pipeline this lease keeps from it; nil where it does not.
+    package func refusal(of worker: String, pipeline: String) -> TidemarkError? {
+        guard holder != worker, isAlive else { return nil }
+        return TidemarkError(
+            "another process leads the pipeline", pipeline: pipeline, why: "\(holder) has its lease",
+            remedy: "Nothing was applied by this one. Let one process run each pipeline; tidemark run … takes the lease from a service.",
+            retry: .takenOver)
+    }
 }

@@ -6,6 +6,10 @@ package protocol ChangeTarget: AnyObject {
     /// and forgets what stopped that one.
     func takeOver(worker: String) throws -> Cursor
 
+    /// Makes sure that nobody else leads the pipeline: a worker that was stopped for a while, and comes back, would take it from
+    /// the one that leads now.
+    func requireNoOtherLeader(than worker: String) throws
+
     /// The cursor as it is, for a process that works on the pipeline beside its worker.
     func cursor() throws -> Cursor
 
@@ -40,6 +44,11 @@ package protocol ChangeTarget: AnyObject {
         _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
         nextPage: () throws -> ChangePage?
     ) throws -> Cursor
+}
+
+extension ChangeTarget {
+    /// Of engines that have no leases.
+    package func requireNoOtherLeader(than worker: String) throws {}
 }
 
 /// How a window's changes meet the target's tables.

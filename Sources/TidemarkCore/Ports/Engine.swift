@@ -23,4 +23,5 @@ package protocol Engine: Sendable {
     func replayTarget(_ address: String, pipeline: String) throws -> any ReplayTarget
     /// - Parameter side: source or target, for errors.
     func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration
+    func leaseAdministration(_ address: String) throws -> any LeaseAdministration
 }

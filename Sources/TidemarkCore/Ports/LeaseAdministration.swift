@@ -24,5 +24,10 @@ package protocol LeaseAdministration: AnyObject {
 
     /// Ends what an earlier leader left open in this target and what would make a new one wait: a session of a process that
     /// is stopped in the middle of a window. Nothing where the engine cannot.
-    func endSessions(of holder: String) throws
+    /// - Parameter pipeline: what it works at there; nil for all that it leads in this target.
+    func endSessions(of holder: String, pipeline: String?) throws
+}
+
+extension LeaseAdministration {
+    package func endSessions(of holder: String) throws { try endSessions(of: holder, pipeline: nil) }
 }

@@ -57,8 +57,10 @@ struct CursorRow {
     /// Keeps the cursor where it is until the caller's transaction ends, if it is where the caller knows it to be.
     func pin(_ cursor: Cursor) throws {
         let rows = try session.query(
-            "select \(Self.columns), closed_at from tidemark.cursor where pipeline = $1 for share", [.text(pipeline)])
+            "select \(Self.columns), closed_at, worker from tidemark.cursor where pipeline = $1 for share", [.text(pipeline)])
         guard rows.count == 1, rows[0, 6] == nil, try parsed(rows).isAt(cursor) else { throw try elsewhere(than: cursor) }
+        // It keeps the cursor from whoever leads next, who has to find it.
+        if let worker = rows[0, 7] { try session.beCalled(SessionName.of(worker, at: pipeline)) }
     }
 
     /// Makes sure that the worker of that epoch still has the pipeline.

@@ -60,6 +60,8 @@ package final class PostgresTarget: ChangeTarget {
     package func takeOver(worker: String) throws -> Cursor {
         do {
             try cursorRow.requireCurrent()
+            // Before anything is locked: whoever leads after this one ends what it left open.
+            try session.beCalled(SessionName.of(worker, at: context.pipeline))
             let rows = try session.query(
                 """
                 update tidemark.cursor set epoch = epoch + 1, worker = $2, failure = null
@@ -72,6 +74,15 @@ package final class PostgresTarget: ChangeTarget {
             return cursor
         } catch let failure as PostgresFailure {
             throw TargetFault(failure, context: context).error("the pipeline cannot be taken over")
+        }
+    }
+
+    package func requireNoOtherLeader(than worker: String) throws {
+        do {
+            let lease = try LeaseRow(session: session, pipeline: context.pipeline).read()
+            if let refusal = lease?.refusal(of: worker, pipeline: context.pipeline) { throw refusal }
+        } catch let failure as PostgresFailure {
+            throw TargetFault(failure, context: context).error("the lease cannot be read")
         }
     }
 

@@ -62,6 +62,9 @@ package final class PostgresSession {
         ("keepalives_idle", "20"), ("keepalives_interval", "10"), ("keepalives_count", "4"), ("tcp_user_timeout", "60000"),
     ]
 
+    /// As the server reports it.
+    var applicationName: String { PQparameterStatus(connection, "application_name").map { String(cString: $0) } ?? "" }
+
     private static func open(_ url: String) -> OpaquePointer? {
         // With expand_dbname a URI in "dbname" is taken apart; what follows it only fills gaps.
         let keywords = ["fallback_application_name", "connect_timeout", "client_encoding"] + Self.lossDetection.map(\.0) + ["dbname"]

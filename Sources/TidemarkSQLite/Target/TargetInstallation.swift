@@ -33,14 +33,16 @@ struct TargetInstallation {
     func removal(of pipeline: String) throws -> [String] {
         let standing = try tables()
         let name = SQLiteIdentifier.literal(pipeline)
-        var isLast = true
-        if standing.contains("tidemark_cursor") {
-            isLast = try database.rows(
-                "SELECT 1 FROM main.tidemark_cursor WHERE pipeline <> ? LIMIT 1", [.string(pipeline)]).isEmpty
-        }
+        let isLast = try isLast(pipeline)
         let isLastSide = try isLast && !ChangeLog(database: database).isInstalled()
         return try RoleTable(database).removal(of: pipeline, isLastSide: isLastSide)
             + standing.map { isLast ? "DROP TABLE main.\($0)" : "DELETE FROM main.\($0) WHERE pipeline = \(name)" }
+    }
+
+    /// Does the target have no other pipeline?
+    func isLast(_ pipeline: String) throws(SQLiteFailure) -> Bool {
+        guard try tables().contains("tidemark_cursor") else { return true }
+        return try database.rows("SELECT 1 FROM main.tidemark_cursor WHERE pipeline <> ? LIMIT 1", [.string(pipeline)]).isEmpty
     }
 
     func remove(_ pipeline: String) throws {
