@@ -106,6 +106,7 @@ let package = Package(
             dependencies: [
                 "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "TidemarkApp", "TidemarkConfig", "TidemarkObservability",
                 "TidemarkService", "TidemarkHTTP", "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
+                "Yams",
             ]),
         .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL"]),
         .testTarget(

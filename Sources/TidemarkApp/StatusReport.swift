@@ -2,7 +2,7 @@ import TidemarkCore
 
 /// How a pipeline is: one sentence, and the figures behind it.
 package struct StatusReport: Codable, Sendable {
-    package enum State: String, Codable, Sendable {
+    package enum State: String, Codable, Sendable, CaseIterable {
         /// Everything committed is in the target, or is on its way for less than a few seconds.
         case current
         /// Changes wait for longer.
