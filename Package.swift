@@ -3,7 +3,11 @@ import PackageDescription
 
 let package = Package(
     name: "tidemark",
-    products: [.executable(name: "tidemark", targets: ["tidemark"])],
+    products: [
+        .executable(name: "tidemark", targets: ["tidemark"]),
+        // For programs that replicate within their own process.
+        .library(name: "TidemarkEngine", targets: ["TidemarkEngine"]),
+    ],
     dependencies: [
         // Apple's own: commands, help, completions and usage errors from one declaration.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -81,6 +85,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
 
+        // The public API: all that another package sees.
+        .target(
+            name: "TidemarkEngine",
+            dependencies: [
+                "TidemarkCore", "TidemarkBlocking", "TidemarkPipeline", "TidemarkApp", .product(name: "Logging", package: "swift-log"),
+            ]),
+        // What that looks like; it has nothing else to import.
+        .executableTarget(name: "embedding-example", dependencies: ["TidemarkEngine"], path: "Sources/EmbeddingExample"),
+
         .target(
             name: "TidemarkTestSupport", dependencies: ["TidemarkPostgres"], path: "Tests/TidemarkTestSupport"),
         .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore", "TidemarkTestSupport"]),
@@ -94,11 +107,11 @@ let package = Package(
             name: "TidemarkConformanceTests",
             dependencies: [
                 "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkArchive", "TidemarkPipeline", "TidemarkApp",
-                "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
+                "TidemarkEngine", "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "TidemarkEndToEndTests",
-            dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport", "tidemark"]),
+            dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport", "tidemark", "embedding-example"]),
         .testTarget(name: "TidemarkConfigTests", dependencies: ["TidemarkConfig", "TidemarkTestSupport"]),
         .testTarget(name: "TidemarkObservabilityTests", dependencies: ["TidemarkObservability", .product(name: "Logging", package: "swift-log")]),
         .testTarget(

@@ -186,6 +186,7 @@ extension Pipeline {
         meter.finish(copy.table)
         justCopied.insert(copy.table)
         log.info("copied table \(copy.table): \(copy.rows) rows")
+        settings.onEvent?(.copied(copy.table, rows: copy.rows))
     }
 
     /// Runs what waited for the rows: each table's indexes, then foreign keys, which want all tables.

@@ -35,6 +35,7 @@ extension Pipeline {
                 // The failure itself is what counts; if the target is away, its log has it all the same.
                 try? await targetThread.run { target in try target?.record(failure: text, epoch: epoch) }
             }
+            if failure.retry != .paused, !stopping { settings.onEvent?(.failed(failure)) }
             throw failure
         }
     }

@@ -83,6 +83,7 @@ extension Pipeline {
             return (moved, changes)
         }
         progress.changes += changes
+        settings.onEvent?(.applied(changes: changes, through: moved.lastID))
         return moved
     }
 }

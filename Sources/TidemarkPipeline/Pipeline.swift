@@ -46,6 +46,9 @@ package actor Pipeline {
         /// A part of a comparison.
         package var comparedRows = 1_000_000
 
+        /// Gets what happens, on whichever thread it does.
+        package var onEvent: (@Sendable (PipelineEvent) -> Void)?
+
         package init(name: String, worker: String) {
             self.name = name
             self.worker = worker
@@ -128,6 +131,7 @@ package actor Pipeline {
 
     private func applyAll() async throws -> Cursor {
         var cursor = try await connect(takingOver: true)
+        settings.onEvent?(.connected(cursor.lastID))
         startConfirming(cursor)
         var isCaughtUp = false
         while !stopping, !isCaughtUp {
@@ -182,6 +186,7 @@ package actor Pipeline {
     private func follow(after failures: inout Int) async throws {
         var cursor = try await connect(takingOver: true)
         log.info("\(failures > 0 ? "connected again" : "following"), at change \(cursor.lastID)")
+        settings.onEvent?(.connected(cursor.lastID))
         failures = 0
         confirmed = cursor
         while !stopping, !isAtLimit {
