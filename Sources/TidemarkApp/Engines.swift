@@ -23,6 +23,9 @@ package enum Engines {
         return engine
     }
 
+    /// What engines show of an address that they cannot read.
+    static let unreadable = "(unreadable address)"
+
     /// Every form of address, for help and errors.
     package static var forms: String { all.flatMap(\.addressForms).joined(separator: ", ") }
 }

@@ -1,3 +1,4 @@
+package import TidemarkConfig
 package import TidemarkCore
 
 /// A pipeline as a person defined it: where, and which tables how.
@@ -17,6 +18,8 @@ package struct PipelineDefinition: Sendable {
     /// How far the target stays behind on purpose.
     package var delay: StreamDelay?
     package var role: TargetRole?
+    /// How it copies and compares while it is followed.
+    package var run = Configuration.RunSettings()
 
     package init(name: String, source: String, target: String) {
         self.name = name

@@ -1,18 +1,21 @@
-import Foundation
+import Glibc
 package import TidemarkCore
-import Yams
 
-/// What a configuration file says: pipelines by name.
+/// What a configuration file says: pipelines by name, and the service that runs them.
 ///
+///     service:
+///       state: /var/lib/tidemark
+///     defaults:
+///       on-failure: retry
 ///     pipelines:
 ///       shop:
 ///         source: postgresql://db1/shop
 ///         target: sqlite:/var/lib/shop.db
 ///         tables: [public.*]
 ///         exclude: [public.audit]
-package struct Configuration: Sendable {
-    /// One pipeline of the file; what is nil is not said there.
-    package struct Entry: Sendable {
+package struct Configuration: Sendable, Equatable {
+    /// One pipeline of the file; what is nil is not said there, nor under `defaults:`.
+    package struct Entry: Sendable, Equatable {
         package var name: String
         package var source: String?
         package var target: String?
@@ -26,123 +29,113 @@ package struct Configuration: Sendable {
         package var logLimit = LogLimitRequest()
         package var delay: StreamDelay?
         package var role: TargetRole?
+        package var failurePolicy: FailurePolicy?
+        package var run = RunSettings()
+        /// Of its name; the same pipeline may stand somewhere else.
+        var place: Place?
+        /// Sides of which something wrong is said.
+        var unreadable: Set<String> = []
 
-        package init(
-            name: String, source: String? = nil, target: String? = nil, tables: [String]? = nil,
-            exclude: [String]? = nil, capture: CaptureKind? = nil, requiresKey: Bool? = nil,
-            capturesReplicaRole: Bool? = nil
-        ) {
-            (self.name, self.source, self.target) = (name, source, target)
-            (self.tables, self.exclude, self.capture) = (tables, exclude, capture)
-            (self.requiresKey, self.capturesReplicaRole) = (requiresKey, capturesReplicaRole)
+        package init(name: String) { self.name = name }
+
+        package static func == (left: Self, right: Self) -> Bool {
+            (left.name, left.source, left.target, left.requiresKey, left.capturesReplicaRole, left.delay)
+                == (right.name, right.source, right.target, right.requiresKey, right.capturesReplicaRole, right.delay)
+                && (left.tables, left.exclude, left.capture, left.images, left.role, left.failurePolicy)
+                    == (right.tables, right.exclude, right.capture, right.images, right.role, right.failurePolicy)
+                && (left.retention, left.logLimit, left.run) == (right.retention, right.logLimit, right.run)
         }
     }
 
-    package var pipelines: [Entry]
+    /// How a pipeline that is followed copies and compares, as options of `run` say it.
+    package struct RunSettings: Sendable, Equatable {
+        package enum Verify: String, Sendable, CaseIterable {
+            /// Each table once it is copied.
+            case afterCopy = "after-copy"
+            /// And all of them again and again beside the stream.
+            case continuously
+            case never
+        }
 
-    /// - Throws: `UsageError` with file and line, for anything that is not understood: a misspelt key
-    ///   that is silently left out is how tables are lost.
-    package init(path: String) throws {
-        let text: String
+        package var creates: Bool?
+        package var copies: Bool?
+        /// What becomes of rows that the target holds before a copy; never `keep`.
+        package var existing: TableCopy.Existing?
+        package var verify: Verify?
+        /// Rows a second that are compared beside the stream.
+        package var maxRate: Int?
+        package var jobs: Int?
+
+        package init() {}
+    }
+
+    package var path: String
+    package var service = ServiceSettings()
+    /// In the order of the file.
+    package var pipelines: [Entry] = []
+    /// What somebody should know who can use it as it is.
+    package var warnings: [Diagnostic] = []
+
+    private static let maxBytes = 1 << 20
+
+    /// - Parameters:
+    ///   - needsAddresses: is a pipeline without source or target an error? Flags and the environment may name them.
+    ///   - addressFault: why an address cannot be used, if so.
+    /// - Throws: `ConfigurationProblems` with everything that is wrong: a misspelt key that is silently left out is how tables
+    ///   are lost.
+    package init(
+        path: String, environment: [String: String], needsAddresses: Bool = false, addressFault: @escaping (_ address: String, _ side: String) -> String? = { _, _ in nil }
+    ) throws(ConfigurationProblems) {
+        let file: ConfigurationFile
         do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+            file = try ConfigurationFile(path: path, maxBytes: Self.maxBytes)
         } catch {
-            throw UsageError("The configuration \(path) cannot be read: check that the file is there and that this user may read it.")
+            throw ConfigurationProblems(path: path, diagnostics: [Diagnostic(severity: .error, what: "the configuration cannot be read: \(error.why)")])
         }
-        try self.init(text: text, path: path)
+        try self.init(bytes: file.bytes, path: path, environment: environment, needsAddresses: needsAddresses, readers: file.readers, addressFault: addressFault)
     }
 
-    init(text: String, path: String) throws {
-        let root: Node?
-        do {
-            root = try compose(yaml: text)
-        } catch let error as YamlError {
-            // Yams shows the text around the place, and that may hold a password.
-            throw UsageError("The configuration \(path) is no YAML\(Self.place(of: error)).")
+    init(
+        bytes: [UInt8], path: String, environment: [String: String] = [:], needsAddresses: Bool = true, readers: String? = nil,
+        addressFault: @escaping (String, String) -> String? = { _, _ in nil }
+    ) throws(ConfigurationProblems) {
+        self.path = path
+        guard bytes.count <= Self.maxBytes, let text = String(validating: bytes, as: UTF8.self) else {
+            let (line, column) = Self.whereUTF8Ends(bytes.prefix(Self.maxBytes))
+            let what = bytes.count > Self.maxBytes ? "the file is larger than \(Self.maxBytes >> 10) KiB" : "this is no UTF-8: save the file in that encoding"
+            throw ConfigurationProblems(
+                path: path, diagnostics: [Diagnostic(severity: .error, place: bytes.count > Self.maxBytes ? nil : Place(line: line, column: column), what: what)])
         }
-        let file = Reading(path: path)
-        guard let root, let top = root.mapping else { throw file.wrong(root, "the file has to begin with pipelines:") }
-        try file.only(["pipelines"], in: top)
-        guard let named = top["pipelines"]?.mapping, !named.isEmpty else {
-            throw file.wrong(top["pipelines"], "pipelines: has to hold one entry per pipeline, by name")
+        let lines = SourceLines(text)
+        let document = YAMLDocument(text, lines: lines)
+        var reader = ConfigurationReader(path: path, environment: environment, lines: lines, addressFault: addressFault)
+        for fault in document.faults { reader.fail(fault.place, fault.what) }
+        if let root = document.root { read(root, &reader, needsAddresses) }
+        if reader.holdsSecrets, let readers {
+            reader.warn(nil, "\(readers) may read this file, and it holds a password or a token; type: chmod 600 \(path), or keep them elsewhere")
         }
-        pipelines = try named.map { key, value in try file.entry(key, value) }
+        let sorted = reader.diagnostics.enumerated()
+            .sorted { ($0.element.place ?? Place(line: 0, column: 0), $0.offset) < ($1.element.place ?? Place(line: 0, column: 0), $1.offset) }.map(\.element)
+        guard !sorted.contains(where: { $0.severity == .error }) else { throw ConfigurationProblems(path: path, diagnostics: sorted) }
+        warnings = sorted
     }
-}
 
-extension Configuration {
-    private static func place(of error: YamlError) -> String {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
-            ", line \(mark.line), column \(mark.column): \(problem)"
-        case .duplicatedKeysInMapping: ": a key stands twice in one mapping"
-        default: ""
+    private mutating func read(_ root: YAMLNode, _ reader: inout ConfigurationReader, _ needsAddresses: Bool) {
+        guard case .mapping = root.value else { return reader.fail(root.place, "the file has to begin with pipelines:", isSecret: true) }
+        guard let top = reader.fields(root, of: "the file", ConfigurationSection.file.keys) else { return }
+        if let node = top["service"] { service = reader.service(node) }
+        let defaults = top["defaults"].flatMap { reader.entry("defaults", $0, over: nil) } ?? Entry(name: "")
+        guard let node = top["pipelines"] else { return reader.fail(root.place, "the file has no pipelines:") }
+        pipelines = reader.pipelines(node, defaults: defaults, needsAddresses: needsAddresses)
+    }
+
+    private static func whereUTF8Ends(_ bytes: some Collection<UInt8>) -> (line: Int, column: Int) {
+        var decoder = UTF8()
+        var iterator = bytes.makeIterator()
+        var (line, column) = (1, 1)
+        while case .scalarValue(let scalar) = decoder.decode(&iterator) {
+            (line, column) = scalar == "\n" ? (line + 1, 1) : (line, column + 1)
         }
-    }
-}
-
-/// Reads nodes of one file, with places in errors.
-private struct Reading {
-    let path: String
-
-    func wrong(_ node: Node?, _ what: String) -> UsageError {
-        let line = node?.mark.map { ":\($0.line)" } ?? ""
-        return UsageError("The configuration \(path)\(line): \(what).")
-    }
-
-    func only(_ known: [String], in mapping: Node.Mapping) throws {
-        for (key, _) in mapping where !known.contains(key.string ?? "") {
-            throw wrong(key, "“\(key.string ?? "?")” is not known here; known are \(known.joined(separator: ", "))")
-        }
-    }
-
-    func entry(_ key: Node, _ value: Node) throws -> Configuration.Entry {
-        guard let name = key.string, !name.isEmpty, let fields = value.mapping else {
-            throw wrong(value, "a pipeline has to be a name with source: and target: below it")
-        }
-        let own = ["source", "target", "tables", "exclude", "capture", "image", "require-key", "capture-replica-role", "delay", "role"]
-        try only(own + Self.logKeys, in: fields)
-        var entry = Configuration.Entry(
-            name: name, source: try text("source", fields), target: try text("target", fields),
-            tables: try list("tables", fields), exclude: try list("exclude", fields), capture: try parsed("capture", fields, Self.kinds) { CaptureKind(rawValue: $0) },
-            requiresKey: try flag("require-key", fields), capturesReplicaRole: try flag("capture-replica-role", fields))
-        entry.delay = try parsed("delay", fields, StreamDelay.forms) { StreamDelay(parsing: $0) }
-        entry.role = try parsed("role", fields, TargetRole.forms) { TargetRole(rawValue: $0) }
-        entry.images = try parsed("image", fields, Self.images) { CapturedImages(rawValue: $0) }
-        entry.retention = try parsed("retain", fields, Retention.forms) { Retention(parsing: $0) }
-        entry.logLimit.maxBytes = try parsed("max-log-size", fields, LogLimit.forms) { ByteCount.parsed($0) }
-        entry.logLimit.policy = try parsed("at-max-log-size", fields, LogPolicy.forms) { LogPolicy(rawValue: $0) }
-        return entry
-    }
-
-    private static let kinds = CaptureKind.allCases.map(\.rawValue).joined(separator: ", ")
-    private static let images = CapturedImages.allCases.map(\.rawValue).joined(separator: ", ")
-    private static let logKeys = ["retain", "max-log-size", "at-max-log-size"]
-
-    private func parsed<T>(_ key: String, _ fields: Node.Mapping, _ forms: String, _ parse: (String) -> T?) throws -> T? {
-        guard let text = try text(key, fields) else { return nil }
-        guard let value = parse(text) else { throw wrong(fields[key], "\(key): has to be \(forms)") }
-        return value
-    }
-
-    private func text(_ key: String, _ fields: Node.Mapping) throws -> String? {
-        guard let node = fields[key] else { return nil }
-        guard let text = node.string, !text.isEmpty else { throw wrong(node, "\(key): has to be a text") }
-        return text
-    }
-
-    private func list(_ key: String, _ fields: Node.Mapping) throws -> [String]? {
-        guard let node = fields[key] else { return nil }
-        if let one = node.string { return [one] }
-        guard let items = node.sequence?.map(\.string), !items.contains(nil) else {
-            throw wrong(node, "\(key): has to be a list of patterns")
-        }
-        return items.compactMap { $0 }
-    }
-
-    private func flag(_ key: String, _ fields: Node.Mapping) throws -> Bool? {
-        guard let node = fields[key] else { return nil }
-        guard let value = node.bool else { throw wrong(node, "\(key): has to be true or false") }
-        return value
+        return (line, column)
     }
 }

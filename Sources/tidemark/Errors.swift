@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import TidemarkApp
+import TidemarkConfig
 import TidemarkCore
 
 /// Says what failed on stderr, and gives the exit status for it.
@@ -9,6 +10,8 @@ func reportingErrors<T>(_ body: () throws -> T) throws -> T {
         return try body()
     } catch let usage as UsageError {
         throw ValidationError(usage.description)
+    } catch let problems as ConfigurationProblems {
+        throw refused(problems)
     } catch {
         report(error)
         throw ExitCode(1)
@@ -20,10 +23,18 @@ func reportingErrors<T>(_ body: () async throws -> T) async throws -> T {
         return try await body()
     } catch let usage as UsageError {
         throw ValidationError(usage.description)
+    } catch let problems as ConfigurationProblems {
+        throw refused(problems)
     } catch {
         report(error)
         throw ExitCode(1)
     }
+}
+
+/// Says what is wrong in a configuration, place by place: how a command is used is not what is missing.
+private func refused(_ problems: ConfigurationProblems) -> ExitCode {
+    FileHandle.standardError.write(Data("\(problems)\n".utf8))
+    return ExitCode(64)
 }
 
 func warn(_ text: String) {

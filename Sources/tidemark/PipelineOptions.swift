@@ -62,9 +62,11 @@ struct PipelineOptions: ParsableArguments {
         guard let path = config ?? environment["TIDEMARK_CONFIG"] else {
             return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, log, environment, needingTarget)]
         }
-        let entries = try Configuration(path: path).pipelines.filter { chosen == nil || $0.name == chosen }
+        let configuration = try Configuration.read(path, environment: environment)
+        for warning in configuration.warnings { warn(warning.text(path: path)) }
+        let entries = configuration.pipelines.filter { chosen == nil || $0.name == chosen }
         guard !entries.isEmpty else {
-            throw UsageError("The configuration \(path) has no pipeline “\(chosen ?? "")”.")
+            throw UsageError("The configuration \(path) has no pipeline “\(chosen ?? "")”: it has \(configuration.pipelines.map(\.name).joined(separator: ", ")).")
         }
         guard entries.count == 1 || (source == nil && target == nil) else {
             throw UsageError("--source and --target are for one pipeline, and \(path) has several: choose with --pipeline NAME.")
@@ -87,41 +89,33 @@ struct PipelineOptions: ParsableArguments {
         _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ log: LogOptions?, _ environment: [String: String],
         _ needingTarget: Bool
     ) throws -> PipelineDefinition {
-        guard let source = source ?? environment["TIDEMARK_SOURCE"] ?? entry.source else {
-            throw UsageError("No source: give --source URL, set TIDEMARK_SOURCE, or write it into the --config file.")
-        }
-        guard let target = target ?? environment["TIDEMARK_TARGET"] ?? entry.target ?? (needingTarget ? nil : "") else {
-            throw UsageError("No target: give --target URL, set TIDEMARK_TARGET, or write it into the --config file.")
-        }
-        _ = try Engines.accepting(source, of: "source")
-        if needingTarget { _ = try Engines.accepting(target, of: "target") }
-        guard source != target else { throw UsageError("Source and target are the same database.") }
+        var entry = entry
+        entry.source = source ?? environment["TIDEMARK_SOURCE"] ?? entry.source
+        entry.target = target ?? environment["TIDEMARK_TARGET"] ?? entry.target
         func patterns(_ flags: [String], _ variable: String, _ file: [String]?) -> [String]? {
             if !flags.isEmpty { return flags }
             return environment[variable].map { $0.split(separator: ",").map(String.init) } ?? file
         }
-        guard !entry.name.isEmpty else { throw UsageError("The name of a pipeline cannot be empty.") }
-        var definition = PipelineDefinition(name: entry.name, source: source, target: target)
-        definition.include = patterns(tables, "TIDEMARK_TABLES", entry.tables)?.map { TablePattern($0) }
-        definition.exclude = patterns(exclude, "TIDEMARK_EXCLUDE", entry.exclude)?.map { TablePattern($0) }
-        definition.kind = capture?.capture ?? entry.capture
-        definition.images = capture?.image ?? entry.images
-        definition.requiresKey = capture?.requireKey == true ? true : entry.requiresKey
-        definition.capturesReplicaRole = capture?.captureReplicaRole == true ? true : entry.capturesReplicaRole
+        entry.tables = patterns(tables, "TIDEMARK_TABLES", entry.tables)
+        entry.exclude = patterns(exclude, "TIDEMARK_EXCLUDE", entry.exclude)
+        entry.capture = capture?.capture ?? entry.capture
+        entry.images = capture?.image ?? entry.images
+        entry.requiresKey = capture?.requireKey == true ? true : entry.requiresKey
+        entry.capturesReplicaRole = capture?.captureReplicaRole == true ? true : entry.capturesReplicaRole
         func parsed<T>(_ variable: String, _ forms: String, _ parse: (String) -> T?) throws -> T? {
             guard let text = environment[variable] else { return nil }
             guard let value = parse(text) else { throw UsageError("\(variable) is “\(text)”: it has to be \(forms).") }
             return value
         }
-        definition.delay = try parsed("TIDEMARK_DELAY", StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
-        definition.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
-        definition.role = try parsed("TIDEMARK_ROLE", TargetRole.forms) { TargetRole(rawValue: $0) } ?? entry.role
-        definition.logLimit = LogLimitRequest(
+        entry.delay = try parsed("TIDEMARK_DELAY", StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
+        entry.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
+        entry.role = try parsed("TIDEMARK_ROLE", TargetRole.forms) { TargetRole(rawValue: $0) } ?? entry.role
+        entry.logLimit = LogLimitRequest(
             maxBytes: try log?.maxLogSize?.bytes ?? parsed("TIDEMARK_MAX_LOG_SIZE", LogLimit.forms) { ByteCount.parsed($0) }
                 ?? entry.logLimit.maxBytes,
             policy: try log?.atMaxLogSize ?? parsed("TIDEMARK_AT_MAX_LOG_SIZE", LogPolicy.forms) { LogPolicy(rawValue: $0) }
                 ?? entry.logLimit.policy)
-        return definition
+        return try PipelineDefinition(entry, needingTarget: needingTarget)
     }
 }
 

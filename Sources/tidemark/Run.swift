@@ -3,6 +3,7 @@ import Foundation
 import Logging
 
 import TidemarkApp
+import TidemarkConfig
 import TidemarkCore
 import TidemarkPipeline
 
@@ -51,8 +52,8 @@ struct Run: AsyncParsableCommand {
     var noVerify = false
     @Flag(help: "Compare all tables again and again beside the stream, at --max-rate; status shows the last proof of each.")
     var verifyContinuously = false
-    @Option(help: ArgumentHelp("With --verify-continuously: rows to compare a second, at most.", valueName: "rows"))
-    var maxRate = 50_000
+    @Option(help: ArgumentHelp("With --verify-continuously: rows to compare a second, at most; 50000 unless said.", valueName: "rows"))
+    var maxRate: Int?
     @Flag(help: "Set up with the tables that the target lacks made there, as setup --create does.")
     var create = false
     @OptionGroup var copying: CopyOptions
@@ -60,10 +61,11 @@ struct Run: AsyncParsableCommand {
 
     func run() async throws {
         let log = Logging.toStandardError()
-        let definitions = try reportingErrors { try options.definitions(delay: delay) }
+        let definitions = try reportingErrors { try options.definitions(delay: delay).map(withFlags) }
         // A place is one of the past of a pipeline that there is.
         if until == nil { try reportingErrors { for definition in definitions { try setUp(definition, log) } } }
-        if verifyContinuously { try reportingErrors { for definition in definitions { try definition.refuseIfDelayed("compare tables") } } }
+        let proven = once || until != nil ? [] : definitions.filter { $0.run.verify == .continuously }
+        try reportingErrors { for definition in proven { try definition.refuseIfDelayed("compare tables") } }
         let pipelines = try reportingErrors {
             try definitions.map { definition in
                 var settings = settings(definition)
@@ -74,7 +76,7 @@ struct Run: AsyncParsableCommand {
         }
         let leases = LeasesByTarget(log: log)
         let provers = try reportingErrors {
-            try (verifyContinuously ? definitions : []).map { try Pipeline($0, Pipeline.Settings($0, jobs: 1), log: log) }
+            try proven.map { try Pipeline($0, Pipeline.Settings($0, jobs: 1), log: log) }
         }
         let failed = try await stoppable({
             pipelines.forEach { $0.stop() }
@@ -82,7 +84,7 @@ struct Run: AsyncParsableCommand {
         }) {
             try await showingProgress(of: pipelines.map(\.meter), "so far", besideLog: true) {
                 await withTaskGroup(of: Void.self) { beside in
-                    for (definition, prover) in zip(definitions, provers) {
+                    for (definition, prover) in zip(proven, provers) {
                         beside.addTask { await prove(definition, prover) }
                     }
                     let failed = await withTaskGroup(of: Bool.self) { group in
@@ -103,7 +105,7 @@ struct Run: AsyncParsableCommand {
     func validate() throws {
         if once, verifyContinuously { throw ValidationError("--verify-continuously goes on for ever, and --once does not: give one.") }
         if until != nil, verifyContinuously { throw ValidationError("--verify-continuously takes the target to now, and --until does not: give one.") }
-        if maxRate < 1 { throw ValidationError("--max-rate takes a number of rows above 0.") }
+        if let maxRate, maxRate < 1 { throw ValidationError("--max-rate takes a number of rows above 0.") }
         if noCopy, copying.existing != nil { throw ValidationError("--no-copy leaves the copy out that --existing is about: give one.") }
     }
 
@@ -111,18 +113,30 @@ struct Run: AsyncParsableCommand {
     /// is away waits for it, as it does later.
     private func setUp(_ definition: PipelineDefinition, _ log: Logger) throws {
         do {
-            guard let tables = try Installation(definition).setUpIfNeeded(creating: create) else { return }
+            guard let tables = try Installation(definition).setUpIfNeeded(creating: definition.run.creates == true) else { return }
             log.info("set up pipeline \(definition.name): \(tables.count) tables are captured")
         } catch let failure as TidemarkError {
             guard failure.retry == .later, !once else { throw failure }
         }
     }
 
+    /// What the configuration says, with the flags over it.
+    private func withFlags(_ definition: PipelineDefinition) -> PipelineDefinition {
+        var definition = definition
+        if create { definition.run.creates = true }
+        if noCopy { definition.run.copies = false }
+        if let existing = copying.existing { (definition.run.copies, definition.run.existing) = (true, existing) }
+        if noVerify { definition.run.verify = .never }
+        if verifyContinuously { definition.run.verify = .continuously }
+        definition.run.maxRate = maxRate ?? definition.run.maxRate
+        definition.run.jobs = copying.parallel.jobs ?? definition.run.jobs
+        return definition
+    }
+
     private func settings(_ definition: PipelineDefinition) -> Pipeline.Settings {
         var settings = copying.settings(definition)
         if !once { settings.worker = ThisProcess.leader }
-        if noCopy { settings.existing = .keep }
-        settings.verifiesCopies = !noVerify
+        settings.follow(definition.run)
         settings.limit = StreamLimit(delaySeconds: definition.delaySeconds, until: until)
         return settings
     }
@@ -130,7 +144,7 @@ struct Run: AsyncParsableCommand {
     /// Compares beside the stream. What it cannot do is said, and no reason to stop that.
     private func prove(_ definition: PipelineDefinition, _ prover: Pipeline) async {
         var request = VerifyRequest(startedAt: "")
-        (request.rowsPerSecond, request.waitMaxSeconds) = (maxRate, 0)
+        (request.rowsPerSecond, request.waitMaxSeconds) = (definition.run.maxRate ?? 50_000, 0)
         do {
             try await Verification(definition, prover).forEver(request)
         } catch {

@@ -76,14 +76,14 @@ struct CommandLineTests {
     func brokenConfiguration() throws {
         let file = FileManager.default.temporaryDirectory.path + "/tidemark-\(UUID().uuidString).yaml"
         for (text, expected) in [
-            ("pipelines:\n  main:\n    sorce: sqlite:/a\n", ":3: “sorce” is not known"),
-            ("pipelines:\n  main:\n    source: [1\n", "is no YAML"),
+            ("pipelines:\n  main:\n    sorce: sqlite:/a\n", ":3:5: “sorce” is not known"),
+            ("pipelines:\n  main:\n    source: [1\n", ":4:1: this is no YAML"),
             ("tables: []\n", "“tables” is not known"),
             ("pipelines:\n  main:\n    require-key: maybe\n", "has to be true or false"),
-            ("pipelines:\n  main:\n    source: sqlite:/a\n    retain: soon\n", ":4: retain: has to be a time (90m, 24h, 7d), a size"),
-            ("pipelines:\n  main:\n    max-log-size: lots\n", ":3: max-log-size: has to be a size"),
-            ("pipelines:\n  main:\n    at-max-log-size: explode\n", ":3: at-max-log-size: has to be warn, drop or stop"),
-            ("pipelines:\n  main:\n    role: standby\n", ":3: role: has to be replica or feed"),
+            ("pipelines:\n  main:\n    source: sqlite:/a\n    retain: soon\n", ":4:13: retain: has to be a time (90m, 24h, 7d), a size"),
+            ("pipelines:\n  main:\n    max-log-size: lots\n", ":3:19: max-log-size: has to be a size"),
+            ("pipelines:\n  main:\n    at-max-log-size: explode\n", ":3:22: at-max-log-size: has to be warn, drop or stop"),
+            ("pipelines:\n  main:\n    role: standby\n", ":3:11: role: has to be replica or feed"),
         ] {
             try text.write(toFile: file, atomically: true, encoding: .utf8)
             let result = Self.tidemark("status", "--config", file)

@@ -1,0 +1,148 @@
+import TidemarkCore
+
+extension ConfigurationReader {
+    /// - Parameter needsAddresses: is there nothing else that could name source and target?
+    mutating func pipelines(_ node: YAMLNode, defaults: Configuration.Entry, needsAddresses: Bool) -> [Configuration.Entry] {
+        guard case .mapping(let named) = node.value, !named.isEmpty else {
+            fail(node.place, "pipelines: has to hold one entry per pipeline, by name")
+            return []
+        }
+        var entries: [Configuration.Entry] = []
+        var ends: Set<[String]> = []
+        for (key, value) in named where !hasSaidEnough {
+            guard case .text(let name) = key.value else {
+                fail(key.place, "the name of a pipeline has to be a text", isSecret: true)
+                continue
+            }
+            if SourceLines.isCrossedOut(name) { continue }
+            if let fault = PipelineName.fault(name) {
+                fail(key.place, fault, isSecret: true)
+                continue
+            }
+            guard var entry = entry(name, value, over: defaults) else { continue }
+            entry.place = key.place
+            if needsAddresses {
+                for (side, isThere) in [("source", entry.source != nil), ("target", entry.target != nil)] where !isThere && !entry.unreadable.contains(side) {
+                    fail(key.place, "pipeline \(name) has no \(side):")
+                }
+            }
+            if let source = entry.source, let target = entry.target, !ends.insert([source, target]).inserted {
+                warn(key.place, "pipeline \(name) has the same source and target as another one: tables that both take are written by both")
+            }
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    mutating func entry(_ name: String, _ node: YAMLNode, over defaults: Configuration.Entry?) -> Configuration.Entry? {
+        let isPipeline = defaults != nil
+        let whose = isPipeline ? "pipeline \(name)" : "defaults:"
+        let known = isPipeline ? ConfigurationSection.pipeline.keys : ConfigurationSection.defaults
+        guard let fields = fields(node, of: whose, known) else { return nil }
+        var entry = defaults ?? Configuration.Entry(name: name)
+        entry.name = name
+        if isPipeline { addresses(fields, &entry) }
+        entry.tables = patterns("tables", fields) ?? entry.tables
+        entry.exclude = patterns("exclude", fields) ?? entry.exclude
+        entry.capture = choice("capture", fields, Self.forms(CaptureKind.allCases), of: CaptureKind.allCases) ?? entry.capture
+        entry.images = choice("image", fields, Self.forms(CapturedImages.allCases), of: CapturedImages.allCases) ?? entry.images
+        entry.requiresKey = flag("require-key", fields) ?? entry.requiresKey
+        entry.capturesReplicaRole = flag("capture-replica-role", fields) ?? entry.capturesReplicaRole
+        entry.delay = parsed("delay", fields, StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
+        entry.role = choice("role", fields, TargetRole.forms, of: TargetRole.allCases) ?? entry.role
+        entry.retention = parsed("retain", fields, Retention.forms) { Retention(parsing: $0) } ?? entry.retention
+        entry.logLimit.maxBytes = parsed("max-log-size", fields, LogLimit.forms) { ByteCount.parsed($0) } ?? entry.logLimit.maxBytes
+        entry.logLimit.policy = choice("at-max-log-size", fields, LogPolicy.forms, of: LogPolicy.allCases) ?? entry.logLimit.policy
+        entry.failurePolicy = choice("on-failure", fields, Self.forms(FailurePolicy.allCases), of: FailurePolicy.allCases) ?? entry.failurePolicy
+        run(fields, &entry)
+        return entry
+    }
+
+    /// How `run` is to copy and to compare, and what contradicts itself in that.
+    private mutating func run(_ fields: Fields, _ entry: inout Configuration.Entry) {
+        let existing = [TableCopy.Existing.refuse, .empty, .merge]
+        entry.run.existing = choice("existing", fields, Self.forms(existing), of: existing) ?? entry.run.existing
+        entry.run.copies = flag("copy", fields) ?? entry.run.copies
+        entry.run.creates = flag("create", fields) ?? entry.run.creates
+        entry.run.jobs = number("jobs", fields, 1...64) ?? entry.run.jobs
+        let verify = Configuration.RunSettings.Verify.allCases
+        entry.run.verify = choice("verify", fields, Self.forms(verify), of: verify) ?? entry.run.verify
+        entry.run.maxRate = number("max-rate", fields, 1...1_000_000_000) ?? entry.run.maxRate
+        if fields["max-rate"] != nil, entry.run.verify != .continuously {
+            fail(fields.keys["max-rate"]?.place, "max-rate: is for verify: continuously")
+        }
+        if entry.run.copies == false, fields["existing"] != nil || fields["copy"] != nil, entry.run.existing != nil {
+            fail((fields.keys["existing"] ?? fields.keys["copy"])?.place, "existing: is about the copy that copy: false leaves out: take one of them out")
+        }
+        if entry.run.verify == .continuously, let delay = entry.delay, delay.seconds > 0, fields["verify"] != nil || fields["delay"] != nil {
+            fail(
+                (fields.keys["delay"] ?? fields.keys["verify"])?.place,
+                "a target that stays behind cannot be compared with its source as it is now: take delay: out, or verify: continuously")
+        }
+    }
+
+    private mutating func addresses(_ fields: Fields, _ entry: inout Configuration.Entry) {
+        entry.source = address("source", fields)
+        entry.target = address("target", fields)
+        for (side, isThere) in [("source", entry.source != nil), ("target", entry.target != nil)] where fields[side] != nil && !isThere {
+            entry.unreadable.insert(side)
+        }
+        if let source = entry.source, source == entry.target {
+            fail(fields.keys["target"]?.place, "source and target are the same database", isSecret: true)
+        }
+    }
+
+    private mutating func address(_ side: String, _ fields: Fields) -> String? {
+        guard let node = fields[side] else { return nil }
+        let forms = "an address, or one of \(ConfigurationSection.address.keys.joined(separator: ", ")) below it"
+        let address: String?
+        if case .mapping = node.value {
+            address = keptAddress(side, node)
+        } else {
+            address = text(node, side, forms, isSecret: true, isAddress: true)
+            if case .text(let written) = node.value, written.contains("password=") || written.firstMatch(of: /:\/\/[^\/@]*:[^\/@$]+@/) != nil {
+                noteLiteralSecret()
+            }
+        }
+        guard let address else { return nil }
+        if let fault = addressFault(address, side) {
+            fail(node.place, "\(side): \(fault)", isSecret: true)
+            return nil
+        }
+        return address
+    }
+
+    /// An address, or its password, that is kept somewhere else.
+    private mutating func keptAddress(_ side: String, _ node: YAMLNode) -> String? {
+        guard let fields = fields(node, of: "\(side):", ConfigurationSection.address.keys, hidesKeys: true) else { return nil }
+        let given = ["url", "file", "env"].filter { fields[$0] != nil }
+        guard given.count == 1, let way = given.first else {
+            fail(node.place, "\(side): has to have one of url, file and env", isSecret: true)
+            return nil
+        }
+        let address: String? =
+            switch way {
+            case "url": fields["url"].flatMap { text($0, "url", "an address", isSecret: true, isAddress: true) }
+            case "file": secret(file: "file", fields)
+            default: secret(variable: "env", fields)
+            }
+        let passwords = ["password-file", "password-env"].filter { fields[$0] != nil }
+        guard passwords.count < 2 else {
+            fail(node.place, "\(side): has two passwords: take password-file or password-env out", isSecret: true)
+            return nil
+        }
+        guard let key = passwords.first else { return address }
+        let password = key == "password-file" ? secret(file: key, fields) : secret(variable: key, fields)
+        guard let address, let password else { return nil }
+        guard let whole = AddressText.adding(password, to: address) else {
+            fail(fields.keys[key]?.place, "\(key): is for an address of a server that has no password in it", isSecret: true)
+            return nil
+        }
+        return whole
+    }
+
+    static func forms<T: RawRepresentable>(_ all: [T]) -> String where T.RawValue == String {
+        let words = all.map(\.rawValue)
+        return words.count < 2 ? words.joined() : words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
+    }
+}

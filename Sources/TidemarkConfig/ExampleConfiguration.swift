@@ -1,0 +1,57 @@
+/// A configuration to begin with. It can be used as it is: what is commented out shows the rest.
+package enum ExampleConfiguration {
+    package static let text = """
+        # tidemark: pipelines, and the service that runs them (tidemark serve).
+        # Check it with: tidemark config check --config FILE
+
+        service:
+          # Where the API, the dashboard and /metrics are; none for nowhere.
+          listen: 127.0.0.1:7788
+          # Other machines reach it only with TLS and tokens:
+          # listen: 0.0.0.0:7788
+          # tls:
+          #   certificate: /etc/tidemark/tls.crt
+          #   key: /etc/tidemark/tls.key
+          # tokens:                          # role: read, operate or admin
+          #   - {name: grafana, role: read, token-file: /etc/tidemark/grafana.token}
+          #   - {name: ops, role: admin, token-env: TIDEMARK_OPS_TOKEN}
+          state: /var/lib/tidemark           # where tasks are kept
+          # audit-log: /var/log/tidemark/audit.log
+          log: console                       # console or json
+          log-level: info                    # trace, debug, info, notice, warning, error or critical
+          status-every: 5s                   # how often databases are asked
+          lease: 10s                         # after so long without a word, another service takes over
+          heartbeat: 10s                     # a row at each source, to measure the way to its targets; or off
+
+        # What each pipeline has unless it says something else.
+        defaults:
+          on-failure: stop                   # stop, retry or set-aside
+          verify: after-copy                 # after-copy, continuously or never
+          # max-rate: 50000                  # with verify: continuously: rows to compare a second
+          # jobs: 2                          # parts of tables that are copied at a time
+
+        pipelines:
+          shop:
+            # Keep passwords in ~/.pgpass or a libpq service, or write ${NAME} for an environment variable.
+            source: postgresql://tidemark@db1/shop
+            target: postgresql://tidemark@db2/shop
+            # target:
+            #   url: postgresql://tidemark@db2/shop
+            #   password-file: /run/secrets/shop
+            # tables: ["public.*"]           # every user table unless said
+            # exclude: [public.audit]
+            # create: true                   # make tables that the target lacks
+            # existing: refuse               # rows that the target holds before the copy: refuse, empty or merge
+            # copy: false                    # the target's tables are loaded already
+            # role: replica                  # or feed, to which others may write
+            # delay: 30m                     # stay behind on purpose
+            # capture: auto                  # row, statement or auto
+            # image: both                    # log rows also as they were before, for rewind
+            # require-key: true              # refuse tables without a key
+            # capture-replica-role: true
+            retain: 24h                      # of the log, behind what is applied
+            max-log-size: 20GB
+            at-max-log-size: warn            # warn, drop or stop
+
+        """
+}
