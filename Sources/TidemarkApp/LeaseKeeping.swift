@@ -55,22 +55,23 @@ package actor LeaseKeeping {
     package func acquire(_ pipeline: String, force: Bool = false) async throws -> Lease {
         let (holder, leaseMs, open) = (holder, leaseMs, open)
         let sentMs = time.nowMs()
-        let (lease, former) = try await ask { leases in
+        let (lease, obstacle) = try await ask { leases in
             let opened = try leases ?? open()
             if leases == nil { try opened.installLeases() }
             leases = opened
             let former = try opened.lease(of: pipeline)
-            return (try opened.acquire(pipeline, by: holder, forMs: leaseMs, force: force), former)
-        }
-        guard lease.holder == holder else { return lease }
-        hold(pipeline, lease.epoch, sentMs)
-        if let former, former.holder != holder {
+            let lease = try opened.acquire(pipeline, by: holder, forMs: leaseMs, force: force)
+            guard lease.holder == holder, let former, former.holder != holder else { return (lease, nil as TidemarkError?) }
             do {
-                try await ask { leases in try leases?.endSessions(of: former.holder, pipeline: pipeline) }
+                try opened.endSessions(of: former.holder, pipeline: pipeline)
+                return (lease, nil)
             } catch let failure as TidemarkError {
-                log.warning("\(failure)")
+                return (lease, failure)
             }
         }
+        if let obstacle { log.warning("\(obstacle)") }
+        guard lease.holder == holder else { return lease }
+        hold(pipeline, lease.epoch, sentMs)
         return lease
     }
 

@@ -14,6 +14,13 @@ struct LeaseTests {
 
     private static func log() -> URL { FileManager.default.temporaryDirectory.appendingPathComponent("lease-\(UUID().uuidString)") }
 
+    private static func isStopped(_ process: Process) throws -> Bool {
+        let tasks = "/proc/\(process.processIdentifier)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: tasks).allSatisfy { task in
+            try String(contentsOfFile: "\(tasks)/\(task)/stat", encoding: .utf8).contains(") T ")
+        }
+    }
+
     /// What is over is over also where the test has failed.
     private static func end(_ processes: Process...) {
         for process in processes where process.isRunning {
@@ -42,6 +49,8 @@ struct LeaseTests {
                 "select 1 from pg_stat_activity where datname = current_database() and application_name like 'tidemark: %' and wait_event_type = 'Lock'").count == 1
         }
         kill(old.processIdentifier, SIGSTOP)
+        // Its threads stop one after the other.
+        try replica.wait { try Self.isStopped(old) }
         try holder.run("rollback")
         let former = try replica.onTarget.query("select holder, epoch from tidemark.lease")
         let new = try Self.start(replica, newLog)

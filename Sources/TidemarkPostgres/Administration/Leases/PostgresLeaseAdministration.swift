@@ -106,11 +106,11 @@ package final class PostgresLeaseAdministration: LeaseAdministration {
     private func end(pid: String, of user: String, as role: String, holder: String) throws {
         let byHand = "select pg_terminate_backend(\(pid));"
         do {
-            let ended = try session.query("select pg_terminate_backend($1, 5000)", [.text(pid)])
+            let ended = try session.query("select pg_terminate_backend($1, 2000)", [.text(pid)])
             guard ended[0, 0] != "t", try session.query("select pg_stat_get_backend_pid(b) from pg_stat_get_backend_idset() b where pg_stat_get_backend_pid(b) = $1", [.text(pid)]).count > 0
             else { return }
             throw TidemarkError(
-                "a session of an earlier leader does not end", why: "process \(pid) of \(holder) was told to, 5 s ago",
+                "a session of an earlier leader does not end", why: "process \(pid) of \(holder) was told to, 2 s ago",
                 remedy: "Look what it waits for: select * from pg_stat_activity where pid = \(pid);", retry: .later)
         } catch let failure as PostgresFailure where failure.sqlState == "42501" {
             throw TidemarkError(
