@@ -16,11 +16,13 @@ package final class PipelineRun: Sendable {
     private let log: Logger
     /// What copies of the first direction have done; the other one begins with equal sides.
     package let meter: CopyMeter
+    /// Of all directions.
+    package let figures: PipelineMeter
 
     /// - Parameter definition: as it flows now.
     package init(_ definition: PipelineDefinition, _ settings: Pipeline.Settings, log: Logger) throws {
         let pipeline = try Pipeline(definition, settings, log: log)
-        meter = pipeline.meter
+        (meter, figures) = (pipeline.meter, pipeline.figures)
         state = Mutex(State(definition: definition, pipeline: pipeline))
         (self.settings, self.log) = (settings, log)
     }
@@ -76,7 +78,7 @@ package final class PipelineRun: Sendable {
 
     /// - Returns: false where it was stopped meanwhile.
     private func replace(by definition: PipelineDefinition) throws -> Bool {
-        let pipeline = try Pipeline(definition, settings, log: log)
+        let pipeline = try Pipeline(definition, settings, log: log, figures: figures)
         return state.withLock { state in
             (state.definition, state.pipeline) = (definition, pipeline)
             return !state.isStopping

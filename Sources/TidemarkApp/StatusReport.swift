@@ -28,6 +28,9 @@ package struct StatusReport: Codable, Sendable {
     package var sourceID: Int64?
     package var pendingChanges: Int64?
     package var pendingSeconds: Double?
+    /// Estimates; nil where nothing tells.
+    package var pendingBytes: Int64?
+    package var pendingTransactions: Int64?
     package var appliedAt: String?
     package var worker: String?
     package var logBytes: Int64?
@@ -90,7 +93,10 @@ package struct StatusReport: Codable, Sendable {
 
 extension StatusReport {
     /// Looks at both sides; a side that does not answer is part of the report.
-    package init(of definition: PipelineDefinition) throws {
+    package init(of definition: PipelineDefinition) throws { try self.init(of: definition, using: StatusConnections()) }
+
+    /// - Parameter connections: where they are kept for the next report.
+    package init(of definition: PipelineDefinition, using connections: StatusConnections) throws {
         let (sourceEngine, targetEngine) = (
             try Engines.accepting(definition.source, of: "source"), try Engines.accepting(definition.target, of: "target"))
         self.init(
@@ -98,14 +104,14 @@ extension StatusReport {
             target: targetEngine.shown(definition.target))
         delaySeconds = definition.delaySeconds > 0 ? definition.delaySeconds : nil
         do {
-            let target = try definition.openTargetAdministration()
+            let target = try connections.target(of: definition)
             let found = try target.cursor(of: definition.name)
             let copies = found == nil ? [] : try target.copies(of: definition.name)
             appliedID = found?.cursor.lastID
             (appliedAt, worker) = (found?.appliedAt, found?.worker)
             (snapshotTakenAt, sourceSeenAt, sourceSeenID) = (found?.heartbeat?.appliedAt, found?.heartbeat?.seenAt, found?.heartbeat?.seenID)
-            let targetRoles = definition.isArchive ? nil : try definition.openTargetRoles()
-            let standings = (source: try definition.openSourceRoles().standing(of: definition.name), target: try targetRoles?.standing(of: definition.name))
+            let targetRoles = definition.isArchive ? nil : try connections.targetRoles(of: definition)
+            let standings = (source: try connections.sourceRoles(of: definition).standing(of: definition.name), target: try targetRoles?.standing(of: definition.name))
             if let standing = standings.target {
                 (targetRole, targetRoleSince) = (standing.role.rawValue, standing.since)
                 if standing.role == .replica { isTargetGuarded = try targetRoles?.unguarded(copies.map(\.table), of: definition.name).isEmpty }
@@ -113,7 +119,7 @@ extension StatusReport {
             if let standing = standings.source {
                 (sourceRole, sourceRoleSince) = (standing.role.rawValue, standing.since)
             }
-            let log = try definition.openSourceAdministration().status(
+            let log = try connections.source(of: definition).status(
                 of: definition.name, at: found?.cursor,
                 settledThrough: Dictionary(uniqueKeysWithValues: copies.map { ($0.table, $0.settledThrough) }))
             (sourceID, logBytes, logRows, heldBackBy) = (log.lastID, log.logBytes, log.logRows, log.holdsBackPruning)
@@ -126,6 +132,7 @@ extension StatusReport {
                 return
             }
             (pendingChanges, pendingSeconds) = (log.pendingChanges, log.pendingSeconds)
+            (pendingBytes, pendingTransactions) = (log.pendingBytes, log.pendingTransactions)
             let proofs = try target.proofs(of: definition.name)
             tables = copies.map { copy in Table(copy, proofs.first { $0.table == copy.table && $0.finishedAt != nil }) }
             if let obstacle = Orientation(source: standings.source, target: standings.target).obstacle ?? log.obstacle ?? found?.failure {
@@ -142,6 +149,7 @@ extension StatusReport {
                 problem = "The change log has reached max-log-size. tidemark check … says what to do."
             }
         } catch let failure as TidemarkError {
+            connections.forget(definition)
             (state, problem) = (.unreachable, failure.description)
         }
     }

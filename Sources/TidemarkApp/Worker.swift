@@ -20,11 +20,11 @@ extension Connections {
 
 extension Pipeline {
     /// The running form of a definition.
-    package init(_ definition: PipelineDefinition, _ settings: Settings, log: Logger) throws {
+    package init(_ definition: PipelineDefinition, _ settings: Settings, log: Logger, figures: PipelineMeter = PipelineMeter()) throws {
         var settings = settings
         if definition.isArchive {
             (settings.existing, settings.verifiesCopies, settings.notesTransactions) = (.keep, false, true)
         }
-        self.init(settings, try Connections(definition), expecting: definition.namedSelection, log: log)
+        self.init(settings, try Connections(definition), expecting: definition.namedSelection, log: log, figures: figures)
     }
 }

@@ -30,6 +30,7 @@ extension Pipeline {
         do {
             return try await naming(body)
         } catch let failure as TidemarkError {
+            figures.fail(failure)
             if failure.retry == .never || failure.retry == .unlessMoved, let epoch = progress.cursor?.epoch {
                 let text = failure.description
                 // The failure itself is what counts; if the target is away, its log has it all the same.

@@ -71,17 +71,20 @@ extension Pipeline {
         _ window: Window, _ pages: PageSlots<ChangePage>, tables: [Int32: CapturedTable], moving cursor: Cursor,
         order: ApplyOrder
     ) async throws -> Cursor {
-        let (moved, changes) = try await targetThread.run { target in
+        let begun = clock.now
+        let (moved, changes, bytes) = try await targetThread.run { target in
             defer { pages.abandon() }
             guard let target else { throw CancellationError() }
-            var changes = 0
+            var (changes, bytes) = (0, 0)
             let moved = try target.apply(window, tables: tables, moving: cursor, order: order) {
                 let page = try pages.next()
                 changes += page?.changes.count ?? 0
+                bytes += page?.bytes.count ?? 0
                 return page
             }
-            return (moved, changes)
+            return (moved, changes, bytes)
         }
+        figures.apply(to: moved, changes: changes, bytes: bytes, seconds: (clock.now - begun) / .seconds(1))
         progress.changes += changes
         settings.onEvent?(.applied(changes: changes, through: moved.lastID))
         return moved

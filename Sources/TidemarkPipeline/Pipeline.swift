@@ -60,6 +60,8 @@ package actor Pipeline {
     package nonisolated let log: Logger
     /// What copies and comparisons have done so far.
     package nonisolated let meter = CopyMeter()
+    /// What was applied, and what went wrong.
+    package nonisolated let figures: PipelineMeter
     private let expected: TableSelection?
     var selection = TableSelection()
     private(set) var copies: [TableName: TableCopy] = [:]
@@ -99,7 +101,10 @@ package actor Pipeline {
     var hasSaidCopyIsNow = false
 
     /// - Parameter expected: the tables that the operator named; refused where setup recorded others.
-    package init(_ settings: Settings, _ connections: Connections, expecting expected: TableSelection?, log: Logger) {
+    package init(
+        _ settings: Settings, _ connections: Connections, expecting expected: TableSelection?, log: Logger, figures: PipelineMeter = PipelineMeter()
+    ) {
+        self.figures = figures
         self.expected = expected
         self.settings = settings
         self.connections = connections
@@ -270,6 +275,7 @@ package actor Pipeline {
             if isBound { try opened.requireNoOtherLeader(than: worker) }
             return cursor
         }
+        if takingOver { figures.takeOver(at: cursor) }
         let (identity, selection, tables, promotion) = try await sourceThread.run { source in
             source = nil
             let opened = try openSource()

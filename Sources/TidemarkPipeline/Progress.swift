@@ -8,7 +8,8 @@ struct Progress {
     var cursor: Cursor?
 
     mutating func logAndReset(to log: Logger) {
-        log.info("applied \(changes) changes in \(windows) transactions, up to change \(cursor?.lastID ?? 0)")
+        // Windows of nothing are those that a heartbeat, or another pipeline's tables, have made.
+        log.log(level: changes > 0 ? .info : .debug, "applied \(changes) changes in \(windows) transactions, up to change \(cursor?.lastID ?? 0)")
         (changes, windows) = (0, 0)
     }
 }

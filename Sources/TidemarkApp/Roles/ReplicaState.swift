@@ -35,8 +35,12 @@ package struct ReplicaState: Sendable {
     }
 
     /// How many changes the source is known to have drawn an id for and the replica does not have; at most so many, as
-    /// ids of transactions that failed count too. Nil where no heartbeat tells.
-    package var missingKnown: Int64? { heartbeat?.seenID.map { max(0, $0 - cursor.lastID) } }
+    /// ids of transactions that failed count too, and those of heartbeats. None where all is applied that had been committed
+    /// when the source was last seen. Nil where no heartbeat tells.
+    package var missingKnown: Int64? {
+        if let heartbeat, heartbeat.seenID != nil, let appliedAt = heartbeat.appliedAt, appliedAt == heartbeat.seenAt { return 0 }
+        return heartbeat?.seenID.map { max(0, $0 - cursor.lastID) }
+    }
 
     /// Has the other one everything that this one has, and more?
     package func isBehind(_ other: ReplicaState) -> Bool {

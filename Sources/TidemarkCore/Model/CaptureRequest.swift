@@ -131,8 +131,12 @@ package struct SourceStatus: Hashable, Sendable {
     /// The highest change id drawn so far.
     package var lastID = Int64(0)
     /// Changes in the log that the target does not have, and how old the oldest is.
+    /// From some 100,000 on, how many there are is an estimate by their ids.
     package var pendingChanges = Int64(0)
     package var pendingSeconds: Double?
+    /// Their share of the log, and of how many transactions they are; estimates, nil where nothing tells.
+    package var pendingBytes: Int64?
+    package var pendingTransactions: Int64?
     /// What the log occupies, in bytes and rows (an estimate where counting would cost).
     package var logBytes = Int64(0)
     package var logRows = Int64(0)

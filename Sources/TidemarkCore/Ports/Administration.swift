@@ -56,6 +56,11 @@ package protocol SourceAdministration: AnyObject {
     /// to: the youngest that can be proven, or the exact one where the engine knows it.
     func place(among history: [WitnessedPlace]) throws -> WitnessedPlace?
 
+    /// Writes a row to the log, in a transaction of its own, that no pipeline takes and every one has to move over: how long
+    /// that takes is how long a change takes. It is removed like any other.
+    /// - Returns: nil where nothing is logged now, or where the application was writing all the while.
+    func writeHeartbeat() throws -> HeartbeatMark?
+
     /// What the log holds behind a place.
     func changes(after place: Snapshot) throws -> HeldChanges
 

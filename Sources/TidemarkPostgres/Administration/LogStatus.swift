@@ -3,6 +3,8 @@ import TidemarkCore
 /// How the change log stands for a pipeline.
 struct LogStatus {
     let session: PostgresSession
+    /// So many ids behind the cursor are looked at one by one: 5 million take seconds, and are asked for every few.
+    var countedMax: Int64 = 100_000
 
     func read(_ pipeline: String, at cursor: Cursor?, settledThrough: [TableName: Int32]) throws -> SourceStatus {
         var status = SourceStatus()
@@ -61,19 +63,36 @@ struct LogStatus {
             status.obstacle = "\(failure.why). \(failure.remedy)"
             return
         }
-        let pending = try session.query(
-            """
-            select count(*), extract(epoch from clock_timestamp() - min(changed_at))::float8
-            from tidemark.data_changes where operation <> 'B' and not pg_visible_in_snapshot(xid, $1::pg_snapshot)
-              and id > (select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < pg_snapshot_xmin($1::pg_snapshot)::text::numeric)
-            """, [.text(cursor.snapshot.description)])
-        status.pendingChanges = Int64(pending[0, 0] ?? "") ?? 0
-        status.pendingSeconds = pending[0, 1].flatMap { Double($0) }
+        try count(after: cursor, to: &status)
         let selection = try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
         let taken = TakenTables(selection, settledThrough: settledThrough)
         if let unseen = try UnseenChanges(session: session).all().first(where: { taken.isHeld($0.table, before: $0.capture) }) {
             status.obstacle = "Rows of table \(unseen.table) may have changed without a trace in the log: \(unseen.why). \(UnseenChanges.remedy)"
         }
+    }
+
+    private func count(after cursor: Cursor, to status: inout SourceStatus) throws {
+        let floor = try session.query(
+            "select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < pg_snapshot_xmin($1::pg_snapshot)::text::numeric",
+            [.text(cursor.snapshot.description)])
+        let low = floor[0, 0].flatMap { Int64($0) } ?? 0
+        let high = max(low, cursor.lastID) + countedMax
+        // The index tells nothing of what a worker has not summarized, and there may be none.
+        if status.lastID > high { try session.run("select tidemark.summarize_log(); set enable_seqscan = off") }
+        defer { if status.lastID > high { _ = try? session.run("reset enable_seqscan") } }
+        let counted = try session.query(
+            """
+            select count(*), extract(epoch from clock_timestamp() - min(changed_at))::float8, count(distinct xid)
+            from tidemark.data_changes where operation <> 'B' and not pg_visible_in_snapshot(xid, $1::pg_snapshot) and id > $2 and id <= $3
+            """, [.text(cursor.snapshot.description), .text(String(low)), .text(String(high))])
+        let changes = Int64(counted[0, 0] ?? "") ?? 0
+        status.pendingChanges = changes + max(0, status.lastID - high)
+        status.pendingSeconds = counted[0, 1].flatMap { Double($0) }
+        let transactions = Double(counted[0, 2] ?? "") ?? 0
+        status.pendingTransactions = changes > 0 ? Int64(transactions * Double(status.pendingChanges) / Double(changes)) : nil
+        if status.pendingChanges == 0 { status.pendingTransactions = 0 }
+        let share = status.logRows > 0 ? min(1, Double(status.pendingChanges) / Double(status.logRows)) : 0
+        status.pendingBytes = Int64(Double(status.logBytes) * share)
     }
 
     /// Another pipeline that has not made the youngest changes durable, if there is one.
@@ -84,7 +103,7 @@ struct LogStatus {
                    extract(epoch from clock_timestamp() - p.confirmed_at)::float8
             from tidemark.pipeline p
             where p.name <> $1 and p.snapshot is not null and p.lost_at is null and exists (
-                select from tidemark.data_changes d where d.id > $2 and not pg_visible_in_snapshot(d.xid, p.snapshot))
+                select from tidemark.data_changes d where d.id > $2 and d.capture <> 0 and not pg_visible_in_snapshot(d.xid, p.snapshot))
             order by p.last_id nulls first, p.name limit 1
             """, [.text(pipeline), .text(String(max(0, try CaptureRegistry.lastDrawnID(in: session) - Self.youngest)))])
         guard rows.count == 1, let name = rows[0, 0] else { return nil }

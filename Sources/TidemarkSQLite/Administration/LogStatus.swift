@@ -24,7 +24,10 @@ struct LogStatus {
         (status.captureStop, status.loss) = (try limits.stop(), try limits.loss(of: pipeline))
         if let cursor {
             // Ids have no gaps behind a cursor: they are drawn under the write lock, and a rollback takes them back.
-            status.pendingChanges = max(0, status.lastID - cursor.lastApplied)
+            status.pendingChanges = try pending(after: cursor.lastApplied, to: status.lastID)
+            if status.logRows > 0 {
+                status.pendingBytes = Int64(Double(status.logBytes) * min(1, Double(status.pendingChanges) / Double(status.logRows)))
+            }
             status.pendingSeconds = try age(after: cursor.lastApplied)
             status.obstacle = try status.loss?.words(pipeline) ?? obstacle(pipeline, cursor, status.lastID, installID, settledThrough)
         }
@@ -32,11 +35,20 @@ struct LogStatus {
         return status
     }
 
+    /// Of a few, those that say nothing are left out: heartbeats, and what stood before a write.
+    private func pending(after applied: Int64, to last: Int64) throws(SQLiteFailure) -> Int64 {
+        guard last - applied <= Self.countedMax else { return last - applied }
+        return try database.rows(
+            "SELECT count(*) FROM main.data_changes WHERE id > ? AND operation IS NOT 'B'", [.integer(applied)]).first?.first?.integer ?? 0
+    }
+
+    private static let countedMax: Int64 = 1_000
+
     private func age(after id: Int64) throws(SQLiteFailure) -> Double? {
         let rows = try database.rows(
             """
             SELECT max(0.0, (julianday('now') - julianday(changed_at)) * 86400.0) FROM main.data_changes
-            WHERE id > ? ORDER BY id LIMIT 1
+            WHERE id > ? AND operation IS NOT 'B' ORDER BY id LIMIT 1
             """, [.integer(id)])
         guard case .real(let seconds)? = rows.first?.first else { return nil }
         return seconds
