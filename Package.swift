@@ -59,7 +59,7 @@ let package = Package(
         // What a configuration file says, with the place of everything that is wrong in it.
         .target(name: "TidemarkConfig", dependencies: ["TidemarkCore", "Yams"]),
         // Metrics as Prometheus reads them, and the forms of the log.
-        .target(name: "TidemarkObservability", dependencies: [.product(name: "Logging", package: "swift-log")]),
+        .target(name: "TidemarkObservability", dependencies: ["TidemarkCore", .product(name: "Logging", package: "swift-log")]),
         // Many pipelines in one process, and what may be asked of them.
         .target(
             name: "TidemarkService",
@@ -113,7 +113,7 @@ let package = Package(
             name: "TidemarkEndToEndTests",
             dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport", "tidemark", "embedding-example"]),
         .testTarget(name: "TidemarkConfigTests", dependencies: ["TidemarkConfig", "TidemarkTestSupport"]),
-        .testTarget(name: "TidemarkObservabilityTests", dependencies: ["TidemarkObservability", .product(name: "Logging", package: "swift-log")]),
+        .testTarget(name: "TidemarkObservabilityTests", dependencies: ["TidemarkCore", "TidemarkObservability", .product(name: "Logging", package: "swift-log")]),
         .testTarget(
             name: "TidemarkServiceTests",
             dependencies: [

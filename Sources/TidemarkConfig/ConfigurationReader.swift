@@ -54,8 +54,9 @@ struct ConfigurationReader {
             if SourceLines.isCrossedOut(text) { continue }
             guard known.contains(text) else {
                 let meant = Suggestion.nearest(to: text, of: known)
+                let among = meant == nil ? "; known are \(known.joined(separator: ", "))" : ""
                 let shown = YAMLDocument.isShowable(text) && (!hidesKeys || meant != nil) ? "“\(text)”" : "this key"
-                fail(key.place, "\(shown) is not known here; known are \(known.joined(separator: ", "))", meant: meant, isSecret: shown == "this key")
+                fail(key.place, "\(shown) is not known here\(among)", meant: meant, isSecret: shown == "this key")
                 continue
             }
             if fields.values[text] != nil {

@@ -21,7 +21,7 @@ struct YAMLDocument {
     private(set) var faults: [(place: Place?, what: String)] = []
 
     private static let maxDepth = 16
-    private static let maxEntries = 1 << 16
+    private static let maxEntries = 1 << 15
     /// A file with more keys that stand twice is mended step by step.
     private static let maxRepeats = 20
 

@@ -109,7 +109,7 @@ package actor Pipeline {
         self.settings = settings
         self.connections = connections
         var log = log
-        log[metadataKey: "pipeline"] = "\(settings.name)"
+        log[metadataKey: LogKey.pipeline.rawValue] = "\(settings.name)"
         self.log = log
     }
 

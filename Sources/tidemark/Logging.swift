@@ -1,10 +1,20 @@
+import ArgumentParser
 import Foundation
 import Logging
+import Synchronization
+import TidemarkCore
+import TidemarkObservability
 import TidemarkPipeline
 
 enum Logging {
+    /// Where everything goes that is no result; a command that has options for it chooses it first.
+    private static let chosen = Mutex(LogOutput(.console))
+    static var output: LogOutput { chosen.withLock { $0 } }
+
+    static func choose(_ output: LogOutput) { chosen.withLock { $0 = output } }
+
     /// Lines on stderr, where people and journals expect them.
-    static func toStandardError() -> Logger { Logger(label: "tidemark") { StreamLogHandler.standardError(label: $0) } }
+    static func toStandardError() -> Logger { output.logger() }
 
     /// For a command that says itself what it does: only what goes wrong.
     static func quiet() -> Logger {
@@ -19,6 +29,42 @@ enum Logging {
         if ProgressDisplay.hasTerminal { log.logLevel = .warning }
         return log
     }
+}
+
+/// What is logged, and how.
+struct LogOutputOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Lines for people, or JSON objects for programs, on stderr; console unless said. Or TIDEMARK_LOG_FORMAT.", valueName: "console|json"))
+    var logFormat: LogFormat?
+    @Option(
+        help: ArgumentHelp(
+            "The least that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")); info unless said. Or TIDEMARK_LOG_LEVEL.",
+            valueName: "level"))
+    var logLevel: LogThreshold?
+
+    /// Flags win over the environment, and that over what a file says.
+    func apply(format: LogFormat = .console, level: Logger.Level = .info) throws {
+        let environment = ProcessInfo.processInfo.environment
+        func named<T: RawRepresentable & CaseIterable>(_ variable: String, _ type: T.Type) throws -> T? where T.RawValue == String {
+            guard let text = environment[variable] else { return nil }
+            guard let value = T(rawValue: text) else {
+                throw ValidationError("\(variable) is “\(text)”: it has to be one of \(T.allCases.map(\.rawValue).joined(separator: ", ")).")
+            }
+            return value
+        }
+        Logging.choose(
+            LogOutput(
+                try logFormat ?? named("TIDEMARK_LOG_FORMAT", LogFormat.self) ?? format,
+                level: try (logLevel ?? named("TIDEMARK_LOG_LEVEL", LogThreshold.self))?.level ?? level))
+    }
+}
+
+extension LogFormat: ExpressibleByArgument {}
+
+/// The levels, as they are typed.
+enum LogThreshold: String, CaseIterable, ExpressibleByArgument {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
 }
 
 /// Lets SIGTERM and SIGINT stop pipelines while they work.

@@ -29,7 +29,7 @@ struct Run: AsyncParsableCommand {
               tidemark run --create --source postgresql://db1/shop \\
                   --target postgresql://db3/empty
               tidemark run --once --source sqlite:shop.db --target sqlite:replica.db
-              tidemark run --config /etc/tidemark.yaml
+              tidemark run --config /etc/tidemark.yaml --log-format json
               tidemark run --delay 30m --source postgresql://db1/shop \\
                   --target postgresql://db4/shop
               tidemark run --until 48151623 --source postgresql://db1/shop \\
@@ -58,8 +58,10 @@ struct Run: AsyncParsableCommand {
     var create = false
     @OptionGroup var copying: CopyOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var logging: LogOutputOptions
 
     func run() async throws {
+        try logging.apply()
         let log = Logging.toStandardError()
         let definitions = try reportingErrors { try options.definitions(delay: delay).map(withFlags) }
         // A place is one of the past of a pipeline that there is.

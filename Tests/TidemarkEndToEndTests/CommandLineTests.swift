@@ -195,3 +195,45 @@ struct CommandLineTests {
         }
     }
 }
+
+/// A configuration, and the log, as programs read them.
+@Suite("Configuration and log")
+struct ConfigurationCommandTests {
+    private static let binary = Replica.binary
+
+    @Test("config example prints what config check takes; what is wrong has status 2, as JSON, too")
+    func check() throws {
+        let file = FileManager.default.temporaryDirectory.path + "/tidemark-\(UUID().uuidString).yaml"
+        let example = Shell.run(Self.binary, ["config", "example"])
+        try example.output.write(toFile: file, atomically: true, encoding: .utf8)
+        let well = Shell.run(Self.binary, ["config", "check", "--config", file])
+        #expect(example.status == 0 && well.status == 0 && well.output.contains("configuration \(file) is well: 1 pipeline\n"), "\(well.output)")
+        #expect(well.output.contains("postgresql://tidemark@db1/shop  postgresql://tidemark@db2/shop"))
+        try "pipelines:\n  shop:\n    sorce: postgresql://u:hunter2@h/d\n    target: mysql://u:hunter2@h\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let wrong = Shell.run(Self.binary, ["config", "check", "--config", file])
+        #expect(wrong.status == 2 && wrong.output.contains("\(file):3:5: “sorce” is not known here\n      sorce: …\n      ^\n  Did you mean “source”?"), "\(wrong.output)")
+        #expect(wrong.output.contains(":4:13: target: this is no address that tidemark knows") && !wrong.output.contains("hunter2"), "\(wrong.output)")
+        let json = Shell.run(Self.binary, ["config", "check", "--json", "--config", file])
+        let report = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        #expect(json.status == 2 && report["isUsable"] as? Bool == false && (report["problems"] as? [[String: Any]])?.contains { $0["line"] as? Int == 3 && $0["suggestion"] as? String == "source" } == true)
+    }
+
+    @Test("run takes from the file how it copies, and logs as JSON where it is told to")
+    func runByFile() throws {
+        let base = FileManager.default.temporaryDirectory.path + "/tidemark-run-\(UUID().uuidString)"
+        try SQLiteDatabase(path: base + "-source.db", mode: .create)
+            .execute("PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+        try SQLiteDatabase(path: base + "-target.db", mode: .create).execute("PRAGMA journal_mode = WAL")
+        try "defaults: {create: true}\npipelines:\n  shop:\n    source: sqlite:${BASE}-source.db\n    target: {env: TARGET}\n    verify: never\n"
+            .write(toFile: base + ".yaml", atomically: true, encoding: .utf8)
+        let environment = ["BASE": base, "TARGET": "sqlite:\(base)-target.db", "TIDEMARK_LOG_FORMAT": "json"]
+        let run = Shell.run(Self.binary, ["run", "--once", "--config", base + ".yaml"], environment: environment)
+        #expect(run.status == 0 && run.output.contains("\"body\":\"copied table t: 2 rows\",\"service.name\":\"tidemark\"") && !run.output.contains("verified table"), "\(run.output)")
+        #expect(run.output.contains("\"tidemark.pipeline\":\"shop\""), "\(run.output)")
+        let failing = Shell.run(Self.binary, ["run", "--once", "--log-level", "error", "--source", "sqlite:/nonexistent/a", "--target", "sqlite:/nonexistent/b"], environment: environment)
+        #expect(failing.status == 1 && failing.output.hasPrefix("{\"timestamp\"") && failing.output.contains("\"tidemark.remedy\":"), "\(failing.output)")
+        #expect(Shell.run(Self.binary, ["run", "--log-format", "xml", "--config", base + ".yaml"]).status == 64)
+        let bad = Shell.run(Self.binary, ["run", "--config", base + ".yaml"], environment: ["TIDEMARK_LOG_LEVEL": "loud"])
+        #expect(bad.status == 64 && bad.output.contains("TIDEMARK_LOG_LEVEL is “loud”"), "\(bad.output)")
+    }
+}
