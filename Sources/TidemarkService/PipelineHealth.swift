@@ -74,21 +74,21 @@ package struct PipelineAssessment: Equatable {
     private static func findings(
         _ activity: PipelineView.Activity, failures: Int, lastError: PipelineView.ErrorView?, retryInSeconds: Double?
     ) -> [Finding] {
-        let times = failures > 1 ? " \(failures) times in a row" : ""
         switch activity {
         case .stopped:
             let what = lastError?.what ?? "The log of the service says why."
             return [
                 Finding(
-                    .failed, "stopped\(firstLine(of: lastError))",
+                    .failed, ["stopped", firstLine(of: lastError)].compactMap(\.self).joined(separator: ": "),
                     "\(what)\n  Once that is mended, have it run again: “run now” on the dashboard, or POST /pipelines/NAME/run.")
             ]
         case .backingOff:
             let isWaiting = lastError?.kind == "connection"
-            let again = retryInSeconds.map { ", tried again in \(span(max(0, $0)))" } ?? ""
-            let phrase = isWaiting ? "a database does not answer\(again)" : "failed\(times)\(again)\(firstLine(of: lastError))"
+            let times = failures > 1 && !isWaiting ? "\(failures) times in a row" : nil
+            let phrase = [isWaiting ? "a database does not answer" : firstLine(of: lastError), times, retryInSeconds.map { "tried again in \(span($0))" }]
+                .compactMap(\.self).joined(separator: ", ")
             // Databases come back by themselves; of what else fails, somebody has to mend something.
-            return [Finding(isWaiting ? .attention : .failed, phrase, lastError?.what)]
+            return [Finding(isWaiting ? .attention : .failed, phrase.isEmpty ? "it waits before it tries again" : phrase, lastError?.what)]
         case .paused: return [Finding(.paused, "kept where it is")]
         case .copying: return [Finding(.behind, "tables are being copied")]
         case .starting, .standby, .following, .stopping: return []
@@ -121,8 +121,8 @@ package struct PipelineAssessment: Equatable {
         }
     }
 
-    private static func firstLine(of error: PipelineView.ErrorView?) -> String {
-        error?.what.split(separator: "\n").first.map { ": \($0)" } ?? ""
+    private static func firstLine(of error: PipelineView.ErrorView?) -> String? {
+        error?.what.split(separator: "\n").first.map(String.init)
     }
 
     /// “0.2 s”, “45 s”, “3 min”

@@ -108,9 +108,10 @@ struct PipelineHealthTests {
         Case(.failed, "failed: stopped: a row cannot be inserted (table a.b, key 7): it is there", "tidemark verify --repair", "POST /pipelines/NAME/run") {
             ($0.activity, $0.failures, $0.error, $0.status) = (.stopped, 1, conflict, ["state": "blocked", "problem": conflict.what])
         },
-        Case(.failed, "failed: failed 4 times in a row, tried again in 60 s: a row cannot be inserted (table a.b, key 7): it is there", "verify --repair") {
+        Case(.failed, "failed: a row cannot be inserted (table a.b, key 7): it is there, 4 times in a row, tried again in 60 s", "verify --repair") {
             ($0.activity, $0.failures, $0.error, $0.retryIn) = (.backingOff, 4, conflict, 60)
         },
+        Case(.failed, "failed: it waits before it tries again") { ($0.activity, $0.status) = (.backingOff, nil) },
         Case(.failed, "failed: stopped", "log of the service") { ($0.activity, $0.status) = (.stopped, nil) },
         Case(.failed, "failed: blocked", "was restored") { $0.status = ["state": "blocked", "problem": "The source was restored."] },
         Case(.failed, "failed: not set up", "tidemark run") { $0.status = ["state": "not set up", "problem": "Type: tidemark run …"] },

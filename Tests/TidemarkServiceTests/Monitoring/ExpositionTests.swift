@@ -36,32 +36,39 @@ struct ScrapedPage {
         }
     }
 
+    /// name{label="value",label="value"} 1.5
     private static func series(_ bytes: [UInt8], _ line: String) throws -> (Series, String) {
-        guard let nameEnd = bytes.firstIndex(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: " ") }) else { throw Wrong(line: line) }
-        var series = Series(name: String(decoding: bytes[..<nameEnd], as: UTF8.self), labels: [:])
-        var place = nameEnd
-        if bytes[place] == UInt8(ascii: "{") {
-            repeat {
-                guard let equals = bytes[place...].firstIndex(of: UInt8(ascii: "=")), bytes[equals + 1] == UInt8(ascii: "\"") else { throw Wrong(line: line) }
-                let label = String(decoding: bytes[(place + 1)..<equals], as: UTF8.self)
-                var value: [UInt8] = []
-                place = equals + 2
-                while bytes[place] != UInt8(ascii: "\"") {
-                    if bytes[place] == UInt8(ascii: "\\") {
-                        place += 1
-                        value.append(bytes[place] == UInt8(ascii: "n") ? UInt8(ascii: "\n") : bytes[place])
-                    } else {
-                        value.append(bytes[place])
-                    }
-                    place += 1
-                }
-                series.labels[label] = value
-                place += 1
-            } while bytes[place] == UInt8(ascii: ",")
-            guard bytes[place] == UInt8(ascii: "}") else { throw Wrong(line: line) }
-            place += 1
+        var rest = bytes[...]
+        func text(until ends: String) throws -> String {
+            guard let end = rest.firstIndex(where: { ends.utf8.contains($0) }) else { throw Wrong(line: line) }
+            defer { rest = rest[end...] }
+            return String(decoding: rest[..<end], as: UTF8.self)
         }
-        return (series, String(decoding: bytes[(place + 1)...], as: UTF8.self))
+        func take() throws -> UInt8 {
+            guard let byte = rest.popFirst() else { throw Wrong(line: line) }
+            return byte
+        }
+        var series = Series(name: try text(until: "{ "), labels: [:])
+        var byte = try take()
+        while byte == UInt8(ascii: "{") || byte == UInt8(ascii: ",") {
+            let label = try text(until: "=")
+            guard try take() == UInt8(ascii: "="), try take() == UInt8(ascii: "\"") else { throw Wrong(line: line) }
+            var value: [UInt8] = []
+            byte = try take()
+            while byte != UInt8(ascii: "\"") {
+                if byte == UInt8(ascii: "\\") {
+                    byte = try take()
+                    if byte == UInt8(ascii: "n") { byte = UInt8(ascii: "\n") }
+                }
+                value.append(byte)
+                byte = try take()
+            }
+            series.labels[label] = value
+            byte = try take()
+        }
+        if byte == UInt8(ascii: "}") { byte = try take() }
+        guard byte == UInt8(ascii: " ") else { throw Wrong(line: line) }
+        return (series, String(decoding: rest, as: UTF8.self))
     }
 }
 

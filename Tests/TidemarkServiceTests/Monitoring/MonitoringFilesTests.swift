@@ -129,6 +129,27 @@ struct MonitoringFilesTests {
         #expect(rows == expected, "what belongs there:\n\(expected.joined(separator: "\n"))")
     }
 
+    @Test("what alerts and runbooks say to type, the program knows")
+    func commands() throws {
+        let texts = try MonitoringFiles.alerts().compactMap { $0.annotations?["description"] } + [MonitoringFiles.text(MonitoringFiles.documentPath)]
+        let options = /tidemark (?<command>[a-z][a-z-]+)(?<flags>(?: --[a-z-]+(?: (?!tidemark)[a-z]+)?)*)/
+        var helps: [String: String] = [:]
+        // A unit is called tidemark, too.
+        let plain = texts.map { $0.replacing("{{ $labels.pipeline }}", with: "shop").replacing(/(-u|systemctl [a-z]+) tidemark/, with: "") }
+        for match in plain.flatMap({ $0.matches(of: options) }) {
+            let command = String(match.command)
+            guard !Self.arriving.contains(command) else { continue }
+            let help = helps[command] ?? Shell.run(Shell.tidemark, ["help", command]).output
+            helps[command] = help
+            #expect(help.contains("USAGE: tidemark \(command)"), "there is no tidemark \(command)")
+            for flag in match.flags.matches(of: /--[a-z-]+/) { #expect(help.contains(String(flag.0)), "tidemark \(command) has no \(flag.0)") }
+        }
+        #expect(helps.count > 6)
+    }
+
+    /// Commands of the service that are built beside these rules.
+    private static let arriving: Set = ["parked", "serve", "top"]
+
     @Test("every alert has a unit test in which it fires")
     func alertsAreTested() throws {
         let tests = try MonitoringFiles.text(MonitoringFiles.alertTestsPath)
