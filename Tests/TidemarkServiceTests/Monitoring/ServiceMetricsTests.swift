@@ -65,6 +65,8 @@ struct ServiceMetricsTests {
             #expect(!page.families.contains(metric.name), "\(metric.name)")
         }
         let uncapped = try ScrapedPage(MetricsExample.text([MetricsExample.pipeline(status: ["logBytes": 5])]))
+        // Rules subtract the delay: without one that is known to be none they would see nothing.
+        #expect(value(uncapped, MetricCatalog.delay, "shop") == "0")
         #expect(value(uncapped, MetricCatalog.logBytes, "shop") == "5" && !uncapped.families.contains(MetricCatalog.logMaxBytes.name))
     }
 
