@@ -71,11 +71,16 @@ let package = Package(
         .target(
             name: "TidemarkHTTP",
             dependencies: [
-                "TidemarkCore", "TidemarkApp", "TidemarkService", "TidemarkObservability",
+                "TidemarkCore", "TidemarkApp", "TidemarkConfig", "TidemarkService", "TidemarkObservability",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ],
+            resources: [
+                "openapi.json", "Dashboard/index.html", "Dashboard/style.css", "Dashboard/icon.svg", "Dashboard/icon-attention.svg",
+                "Dashboard/icon-failed.svg", "Dashboard/api.js", "Dashboard/app.js", "Dashboard/dom.js", "Dashboard/format.js",
+                "Dashboard/overview.js", "Dashboard/parked.js", "Dashboard/pipeline.js", "Dashboard/plot.js", "Dashboard/tasks.js",
+            ].map { .embedInCode($0) }),
         .executableTarget(
             name: "tidemark",
             dependencies: [
@@ -120,6 +125,12 @@ let package = Package(
                 "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "TidemarkApp", "TidemarkConfig", "TidemarkObservability",
                 "TidemarkService", "TidemarkHTTP", "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
                 "Yams",
+            ]),
+        .testTarget(
+            name: "TidemarkHTTPTests",
+            dependencies: [
+                "TidemarkCore", "TidemarkApp", "TidemarkConfig", "TidemarkService", "TidemarkHTTP", "TidemarkTestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL"]),
         .testTarget(

@@ -66,6 +66,13 @@ package struct AuditEntry: Codable, Sendable {
     /// done, refused or failed
     package var outcome: String
     package var detail: String?
+
+    package init(
+        at: String, actor: Actor, action: String, pipeline: String? = nil, subject: String? = nil, outcome: String, detail: String? = nil
+    ) {
+        (self.at, self.actor, self.action, self.pipeline, self.subject) = (at, actor, action, pipeline, subject)
+        (self.outcome, self.detail) = (outcome, detail)
+    }
 }
 
 /// Why a request cannot be done, where that is no failure of a pipeline.

@@ -39,4 +39,8 @@ package struct SyncTaskRequest: Codable, Sendable {
     package var existing: String?
     /// Begins at once, unless said otherwise; one that does not is executed later.
     package var execute: Bool?
+
+    package init(pipeline: String, kind: SyncTask.Kind, tables: [String]? = nil, existing: String? = nil, execute: Bool? = nil) {
+        (self.pipeline, self.kind, self.tables, self.existing, self.execute) = (pipeline, kind, tables, existing, execute)
+    }
 }
