@@ -125,7 +125,9 @@ let package = Package(
                 "TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkPipeline", "TidemarkApp", "TidemarkConfig", "TidemarkObservability",
                 "TidemarkService", "TidemarkHTTP", "TidemarkTestSupport", .product(name: "Logging", package: "swift-log"),
                 "Yams",
-            ]),
+            ],
+            // What drives the dashboard in a browser.
+            exclude: ["Dashboard"]),
         .testTarget(
             name: "TidemarkHTTPTests",
             dependencies: [

@@ -10,7 +10,7 @@ import {newTaskView, tasksView} from './tasks.js';
 const state = {
   service: null, pipelines: null, tasks: null,
   /** When the figures came, and since when there have been none. */
-  at: null, lostAt: null, lostBecause: null,
+  at: null, lostAt: null, wantsToken: false,
   filter: '', health: null, details: null, cursors: {}, problem: null, note: null,
 };
 const element = id => document.getElementById(id);
@@ -65,7 +65,8 @@ async function loadDetails() {
       if (!(state.details?.changes?.length > (found.changes?.length ?? 0))) state.details = {name: wanted.name, ...found};
     } catch (error) {
       if (signal.aborted) return;
-      if (isFirst) fail(error);
+      // What is not there is told by its page.
+      if (isFirst && error.status !== 404) fail(error);
     }
     redraw();
     if (isFirst && wanted.section) setTimeout(() => element(wanted.section)?.scrollIntoView());
@@ -93,7 +94,7 @@ function drawAll() {
   const found = counts(state.pipelines ?? []);
   const worst = healths.find(health => found[health] > 0);
   const isBad = state.lostAt || worst === 'failed';
-  const glance = state.lostAt ? 'no connection' : state.pipelines ? (worst && worst !== 'well' ? `${found[worst]} ${words[worst]}` : 'well') : '…';
+  const glance = state.wantsToken ? 'token wanted' : state.lostAt ? 'no connection' : state.pipelines ? (worst && worst !== 'well' ? `${found[worst]} ${words[worst]}` : 'well') : '…';
   document.title = [shown.title && visible(shown.title), glance, 'tidemark'].filter(Boolean).join(' · ');
   const icon = `/dashboard/icon${isBad ? '-failed' : ['attention', 'behind'].includes(worst) ? '-attention' : ''}.svg`;
   if (element('icon').getAttribute('href') !== icon) element('icon').setAttribute('href', icon);
@@ -114,9 +115,9 @@ function topView() {
 
 function connectionView() {
   if (!state.lostAt) return null;
+  if (state.wantsToken) return h('p', {class: 'stale'}, h('strong', {}, 'The service wants a token.'), ' ', h('button', {type: 'button', onclick: () => askToken()}, 'Enter a token'));
   return h('p', {class: 'stale'}, h('strong', {}, 'No connection since ', time(state.lostAt), `, for ${span(Math.round((Date.now() - state.lostAt) / 1000))}.`), ' ',
-    state.at ? ['The figures are of ', time(state.at), ', and may be wrong by now. '] : null, state.lostBecause,
-    state.wantsToken && [' ', h('button', {type: 'button', onclick: () => askToken()}, 'Enter a token')]);
+    state.at ? ['The figures are of ', time(state.at), ', and may be wrong by now. '] : null, 'Trying again until it answers.');
 }
 
 function problemView() {
@@ -221,7 +222,7 @@ function take({service, pipelines, tasks}) {
       if (before.has(pipeline.name) && before.get(pipeline.name) !== pipeline.health) announce(`${visible(pipeline.name)}: ${words[pipeline.health]}. ${visible(pipeline.reason ?? pipeline.summary)}`);
     }
   }
-  Object.assign(state, {service, pipelines, tasks, at: new Date(), lostAt: null, lostBecause: null});
+  Object.assign(state, {service, pipelines, tasks, at: new Date(), lostAt: null, wantsToken: false});
   redraw();
 }
 
@@ -252,7 +253,6 @@ async function follow() {
       // Asked once; whoever does not want to say now finds a button.
       const isFirst = error.status === 401 && !state.wantsToken;
       state.wantsToken = error.status === 401;
-      state.lostBecause = state.wantsToken ? 'The service wants a token.' : 'Trying again until it answers.';
       if (isFirst) { state.lostAt ??= new Date(); redraw(); if (await askToken()) continue; }
     }
     // A stream that ends, as at a restart of the service, says nothing yet; a service that cannot be asked again does.

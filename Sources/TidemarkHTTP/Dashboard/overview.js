@@ -42,7 +42,7 @@ export function overviewView(context) {
   const shown = worstFirst(everything).filter(pipeline => (!state.health || pipeline.health === state.health)
     && words_.every(word => [pipeline.name, pipeline.activity, pipeline.status?.source, pipeline.status?.target, pipeline.reason]
       .some(text => text?.toLowerCase().includes(word))));
-  const worst = healths.find(health => found[health] > 0) ?? 'well';
+  const worst = healths.find(health => found[health] > 0) ?? 'unknown';
   return [
     h('h1', {tabindex: -1, class: `verdict ${worst}`}, mark(worst), verdict(everything)),
     state.service && !state.service.isReady && h('p', {class: 'note'}, 'The service is not ready: ', sentence(state.service.notReadyBecause ?? 'it has just begun'), '.'),
