@@ -25,6 +25,6 @@ struct Tidemark: AsyncParsableCommand {
         subcommands: [
             Setup.self, Run.self, Copy.self, Verify.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
             FailbackCommand.self, DrillCommand.self, PauseCommand.self, Resume.self, DiffSince.self, Rewind.self, Teardown.self,
-            Archive.self, ReplayCommand.self, ConfigCommand.self,
+            Archive.self, ReplayCommand.self, ConfigCommand.self, Top.self,
         ])
 }
