@@ -80,7 +80,7 @@ package struct PipelineDefinition: Sendable {
         }
     }
 
-    func openSourceAdministration() throws -> any SourceAdministration {
+    package func openSourceAdministration() throws -> any SourceAdministration {
         try naming { try Engines.accepting(source, of: "source").sourceAdministration(source) }
     }
 

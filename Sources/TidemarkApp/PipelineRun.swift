@@ -1,5 +1,6 @@
 package import Logging
 import Synchronization
+import TidemarkBlocking
 package import TidemarkCore
 package import TidemarkPipeline
 
@@ -20,9 +21,9 @@ package final class PipelineRun: Sendable {
     package let figures: PipelineMeter
 
     /// - Parameter definition: as it flows now.
-    package init(_ definition: PipelineDefinition, _ settings: Pipeline.Settings, log: Logger) throws {
-        let pipeline = try Pipeline(definition, settings, log: log)
-        (meter, figures) = (pipeline.meter, pipeline.figures)
+    package init(_ definition: PipelineDefinition, _ settings: Pipeline.Settings, figures: PipelineMeter = PipelineMeter(), log: Logger) throws {
+        let pipeline = try Pipeline(definition, settings, log: log, figures: figures)
+        (meter, self.figures) = (pipeline.meter, figures)
         state = Mutex(State(definition: definition, pipeline: pipeline))
         (self.settings, self.log) = (settings, log)
     }
@@ -36,11 +37,27 @@ package final class PipelineRun: Sendable {
         pipeline.stop()
     }
 
+    /// As it flows now.
+    package var definition: PipelineDefinition { state.withLock(\.definition) }
+
     package func once() async throws -> Cursor { try await state.withLock(\.pipeline).runOnce() }
 
     /// Where it has ended; nil for one without a limit.
     package var limitedPlace: LimitedPlace? {
         get async { await state.withLock(\.pipeline).limitedPlace }
+    }
+
+    /// Follows the primary until the roles are changed, or it is stopped.
+    /// - Returns: does the pipeline flow in the other direction now, as `definition` says?
+    package func untilTurned() async throws -> Bool {
+        let (pipeline, definition) = state.withLock { ($0.pipeline, $0.definition) }
+        do {
+            try await pipeline.run()
+            return false
+        } catch let failure as TidemarkError where !pipeline.isStopping {
+            guard let next = try await definition.turned(after: failure, waiting: { !self.isStopping }) else { throw failure }
+            return try replace(by: next)
+        }
     }
 
     /// Follows the primary. Where the roles are changed, it turns round and follows the new one.
@@ -92,20 +109,21 @@ extension PipelineDefinition {
     /// - Parameter waiting: is it still worth waiting for a source that was left behind, to fence it?
     /// - Returns: nil where the failure has nothing to do with roles.
     fileprivate func turned(after failure: TidemarkError, waiting: () -> Bool) async throws -> PipelineDefinition? {
-        switch orientation().direction {
+        let found = try await OwnThread.run { orientation() }
+        switch found.direction {
         case .reversed: return reversed
         case .sourceLeftBehind:
             // One that does not answer may have come back to the new primary long ago.
             guard let source = await answeringSource(waiting: waiting) else { throw failure }
-            let now = orientation()
+            let now = try await OwnThread.run { orientation() }
             guard now.direction == .sourceLeftBehind, let epoch = now.target?.epoch else { return try await turned(after: failure, waiting: waiting) }
             let lost = LeftBehindSource(self)
             try lost.fence(source, epoch: epoch, cause: .failover)
             throw lost.error(source)
         case .asGiven:
             // Somebody changes roles at the moment: the next takeover waits for that.
-            let stored = try? openTargetAdministration().cursor(of: name)
-            return failure.retry == .takenOver && stored?.hold != nil ? self : nil
+            let isHeld = try await OwnThread.run { (try? openTargetAdministration().cursor(of: name))?.hold != nil }
+            return failure.retry == .takenOver && isHeld ? self : nil
         }
     }
 
@@ -113,7 +131,8 @@ extension PipelineDefinition {
     /// write what nobody ever sees. So it is waited for.
     private func answeringSource(waiting: () -> Bool) async -> PipelineSide? {
         while waiting() {
-            if let side = try? openSourceSide() { return side }
+            let answers = (try? await OwnThread.run { _ = try openSourceSide() }) != nil
+            if answers, let side = try? openSourceSide() { return side }
             try? await Task.sleep(for: .seconds(1))
         }
         return nil

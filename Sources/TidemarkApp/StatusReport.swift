@@ -31,6 +31,9 @@ package struct StatusReport: Codable, Sendable {
     /// Estimates; nil where nothing tells.
     package var pendingBytes: Int64?
     package var pendingTransactions: Int64?
+    package var parkedTransactions: Int64?
+    package var parkedChanges: Int64?
+    package var notExactTables: [String]?
     package var appliedAt: String?
     package var worker: String?
     package var logBytes: Int64?

@@ -18,9 +18,14 @@ package final class PipelineMeter: Sendable {
         /// What the target is known to have, and since when.
         package var applied: Snapshot?
         package var appliedAt: ContinuousClock.Instant?
+        /// How long the last row that was written at the source for that took until the target had it, in seconds.
+        package var endToEndSeconds: Double?
+        /// Rows of that kind that the target is not known to have yet; a target that is far behind has many.
+        fileprivate var expected: [(mark: HeartbeatMark, writtenAt: ContinuousClock.Instant)] = []
     }
 
     private let state = Mutex(Reading())
+    private static let expectedMax = 100
 
     package init() {}
 
@@ -40,6 +45,20 @@ package final class PipelineMeter: Sendable {
             reading.windows += 1
             (reading.lastWindowChanges, reading.lastWindowSeconds) = (Int64(changes), seconds)
             (reading.applied, reading.appliedAt) = (cursor.snapshot, .now)
+            reading.meet(cursor.snapshot)
+        }
+    }
+
+    /// Measures the way of a row that was written at the source.
+    /// - Parameter begun: before its transaction was committed.
+    package func expect(_ mark: HeartbeatMark, writtenAt begun: ContinuousClock.Instant) {
+        state.withLock { reading in
+            // It may have been faster than the news of it.
+            if let applied = reading.applied, mark.isSeen(by: applied), let appliedAt = reading.appliedAt {
+                reading.endToEndSeconds = max(0, begun.duration(to: appliedAt).inSeconds)
+            } else if reading.expected.count < Self.expectedMax {
+                reading.expected.append((mark, begun))
+            }
         }
     }
 
@@ -47,6 +66,18 @@ package final class PipelineMeter: Sendable {
         guard let kind = failure.kind else { return }
         state.withLock { $0.failures[kind, default: 0] += 1 }
     }
+}
+
+extension PipelineMeter.Reading {
+    fileprivate mutating func meet(_ snapshot: Snapshot) {
+        guard let appliedAt, expected.contains(where: { $0.mark.isSeen(by: snapshot) }) else { return }
+        for (mark, writtenAt) in expected where mark.isSeen(by: snapshot) { endToEndSeconds = writtenAt.duration(to: appliedAt).inSeconds }
+        expected.removeAll { $0.mark.isSeen(by: snapshot) }
+    }
+}
+
+extension Duration {
+    package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }
 
 extension TidemarkError {

@@ -75,7 +75,7 @@ func stoppable<T>(_ pipelines: [Pipeline], _ body: () async throws -> T) async t
 func stoppable<T>(_ stop: @escaping @Sendable () -> Void, _ body: () async throws -> T) async throws -> T {
     // A log reader that goes away must not take the process along.
     signal(SIGPIPE, SIG_IGN)
-    let signals = StopSignals(stop)
+    let signals = ProcessSignals(ProcessSignals.stops, stop)
     defer { signals.cancel() }
     return try await body()
 }

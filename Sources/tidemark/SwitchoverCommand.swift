@@ -71,7 +71,7 @@ struct SwitchoverCommand: AsyncParsableCommand {
             return
         }
         let start = ContinuousClock.now
-        let signals = StopSignals { switchover.stop() }
+        let signals = ProcessSignals(ProcessSignals.stops) { switchover.stop() }
         defer { signals.cancel() }
         let outcome = try await reportingErrors { try await switchover.run() }
         output.printSwitchover(outcome, of: definition, seconds: (ContinuousClock.now - start) / .seconds(1))

@@ -2,6 +2,7 @@ import ArgumentParser
 
 @main
 struct Tidemark: AsyncParsableCommand {
+    static let version = "0.1.0"
     static let configuration = CommandConfiguration(
         abstract: "Keeps a replica of a PostgreSQL or SQLite database, change by change.",
         discussion: """
@@ -21,9 +22,9 @@ struct Tidemark: AsyncParsableCommand {
             64 wrong usage.
             Shell completions: tidemark --generate-completion-script bash (or zsh, fish).
             """,
-        version: "0.1.0",
+        version: version,
         subcommands: [
-            Setup.self, Run.self, Copy.self, Verify.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
+            Setup.self, Run.self, Serve.self, Copy.self, Verify.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
             FailbackCommand.self, DrillCommand.self, PauseCommand.self, Resume.self, DiffSince.self, Rewind.self, Teardown.self,
             Archive.self, ReplayCommand.self, ConfigCommand.self, Top.self,
         ])

@@ -1,0 +1,201 @@
+import Foundation
+import Logging
+import TidemarkApp
+import TidemarkBlocking
+import TidemarkConfig
+import TidemarkCore
+import TidemarkObservability
+import TidemarkPipeline
+
+/// One pipeline of the service: takes its lease, runs it, and decides what becomes of its failures. What happens to it is no
+/// concern of the others.
+actor SupervisedPipeline {
+    nonisolated let name: String
+    let entry: Configuration.Entry
+    /// As it is configured; roles may have turned it round.
+    let definition: PipelineDefinition
+    private let leases: LeasesByTarget
+    private let instance: String
+    private let log: Logger
+    private let wakeup = Wakeup()
+    private(set) var activity = PipelineView.Activity.starting
+    private(set) var run: PipelineRun?
+    private(set) var failures = 0
+    private(set) var lastError: PipelineView.ErrorView?
+    private(set) var retryAt: Date?
+    private(set) var lease: Lease?
+    private var isStopping = false
+    private var isAskedToRun = false
+    /// Counted over all runs of this process.
+    let figures = PipelineMeter()
+
+    init(_ entry: Configuration.Entry, _ definition: PipelineDefinition, leases: LeasesByTarget, instance: String, log: Logger) {
+        (name, self.entry, self.definition) = (entry.name, entry, definition)
+        (self.leases, self.instance) = (leases, instance)
+        var log = log
+        log[.pipeline] = "\(entry.name)"
+        self.log = log
+    }
+
+    /// All that is said of it at one moment.
+    struct Standing {
+        var activity: PipelineView.Activity
+        var failures: Int
+        var lastError: PipelineView.ErrorView?
+        var retryAt: Date?
+        var lease: Lease?
+    }
+
+    var standing: Standing { Standing(activity: activity, failures: failures, lastError: lastError, retryAt: retryAt, lease: lease) }
+
+    /// Until it is stopped.
+    func supervise() async {
+        while !isStopping {
+            do {
+                let definition = definition
+                let flowing = try await OwnThread.run { definition.oriented() }
+                // Where the pipeline flows to, as everybody else who runs it sees it.
+                let keeping = try leases.keeping(flowing.target, holder: instance)
+                guard try await isLeading(keeping) else { continue }
+                let isTurned = try await lead(flowing, keeping)
+                failures = 0
+                if isTurned || isStopping { await keeping.release(name) }
+            } catch {
+                await settle(error)
+            }
+        }
+        activity = .stopping
+    }
+
+    /// Lets it end after the window at hand.
+    func stop() {
+        isStopping = true
+        run?.stop()
+        wakeup.raise()
+    }
+
+    /// One that has stopped, or waits, tries at once.
+    func runNow() {
+        isAskedToRun = true
+        wakeup.raise()
+    }
+
+    /// - Returns: false once it has waited for whoever leads.
+    private func isLeading(_ keeping: LeaseKeeping) async throws -> Bool {
+        let found = try await keeping.acquire(name)
+        lease = found
+        if found.holder == instance { return true }
+        if activity != .standby { log.info("standing by: \(found.holder) leads") }
+        activity = .standby
+        failures = 0
+        // A leader that ends gives its lease back; one that dies lets it run out.
+        await wakeup.wait(ms: Int(min(max(found.remainingMs, 200), 1_000)))
+        return false
+    }
+
+    /// - Returns: does the pipeline flow in the other direction now?
+    private func lead(_ flowing: PipelineDefinition, _ keeping: LeaseKeeping) async throws -> Bool {
+        activity = .starting
+        let creates = entry.run.creates ?? false
+        let captured = try await OwnThread.run { try Installation(flowing).setUpIfNeeded(creating: creates)?.count }
+        if let captured { log.notice("set up: \(captured) tables are captured") }
+        guard !isStopping else { return false }
+        let run = try PipelineRun(flowing, settings, figures: figures, log: log)
+        self.run = run
+        retryAt = nil
+        activity = .following
+        defer { self.run = nil }
+        let name = name
+        return try await withThrowingTaskGroup(of: Ending.self) { group in
+            group.addTask { try await run.untilTurned() ? .turned : .over }
+            group.addTask {
+                await keeping.lost(name)
+                return .lost
+            }
+            if entry.run.verify == .continuously { group.addTask { await self.prove(flowing) } }
+            while let ending = try await group.next() {
+                switch ending {
+                case .over, .turned:
+                    group.cancelAll()
+                    return ending == .turned
+                case .lost:
+                    // What it still does before it ends cannot take effect: the cursor's epoch is another's by then.
+                    if !isStopping { log.notice("the lease is lost: another process may lead") }
+                    run.stop()
+                case .proofEnded: break
+                }
+            }
+            return false
+        }
+    }
+
+    private enum Ending { case over, turned, lost, proofEnded }
+
+    /// Compares tables beside the stream.
+    private func prove(_ definition: PipelineDefinition) async -> Ending {
+        do {
+            var settings = Pipeline.Settings(name: definition.name, worker: instance)
+            settings.jobs = 1
+            let pipeline = try Pipeline(definition, settings, log: log)
+            var request = VerifyRequest(startedAt: "")
+            (request.rowsPerSecond, request.waitMaxSeconds) = (entry.run.maxRate ?? 50_000, 0)
+            let work = request
+            try await withTaskCancellationHandler {
+                try await Verification(definition, pipeline).forEver(work)
+            } onCancel: {
+                pipeline.stop()
+            }
+        } catch {
+            log.warning("\(error)")
+        }
+        return .proofEnded
+    }
+
+    private var settings: Pipeline.Settings {
+        var settings = Pipeline.Settings(name: name, worker: instance)
+        settings.follow(definition.run)
+        settings.limit = StreamLimit(delaySeconds: definition.delaySeconds)
+        return settings
+    }
+
+    /// What becomes of a failure: the databases' own are waited for, what a person has to mend goes by the policy.
+    private func settle(_ failure: any Error) async {
+        guard !isStopping else { return }
+        failures += 1
+        var error = failure
+        if var failure = failure as? TidemarkError {
+            failure.pipeline = failure.pipeline ?? name
+            error = failure
+        }
+        let kind = (error as? TidemarkError)?.kind ?? (error is UsageError ? "configuration" : "other")
+        let text = "\(error)"
+        if lastError?.what != text || failures == 1 { log.failure(error) }
+        lastError = PipelineView.ErrorView(kind: kind, what: text, at: Clock.now)
+        let isTemporary = ["connection", "conflict"].contains(kind)
+        guard isTemporary || entry.failurePolicy == .retry else {
+            activity = .stopped
+            retryAt = nil
+            await waitUntilAsked()
+            return
+        }
+        let waitMs = Self.waitMs(failures, maxMs: isTemporary ? 30_000 : 300_000)
+        retryAt = Date.now.addingTimeInterval(Double(waitMs) / 1_000)
+        activity = .backingOff
+        await wakeup.wait(ms: waitMs)
+        isAskedToRun = false
+        retryAt = nil
+    }
+
+    /// Whoever stands still leaves the lease where it is: another process would fail in the same way.
+    private func waitUntilAsked() async {
+        while !isStopping, !isAskedToRun { await wakeup.wait(ms: 60_000) }
+        isAskedToRun = false
+        failures = 0
+    }
+
+    /// Doubling from one second, with jitter so that many pipelines do not come back at one moment.
+    static func waitMs(_ failures: Int, maxMs: Int) -> Int {
+        let ceiling = min(maxMs, 1_000 << min(max(failures - 1, 0), 16))
+        return Int.random(in: ceiling / 2...ceiling)
+    }
+}

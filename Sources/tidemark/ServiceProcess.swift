@@ -1,0 +1,109 @@
+import Foundation
+import Logging
+import TidemarkConfig
+import TidemarkCore
+import TidemarkHTTP
+import TidemarkObservability
+import TidemarkService
+
+/// The process of `tidemark serve`: the service and its API, signals, and what systemd wants to know.
+struct ServiceProcess {
+    private let service: Service
+    private let server: AdminServer?
+    private let listen: ServiceSettings.ListenAddress?
+    private let isEncrypted: Bool
+    private let notices = ServiceNotices(environment: ProcessInfo.processInfo.environment)
+    private let read: @Sendable () throws(ConfigurationProblems) -> Configuration
+    private let log: Logger
+
+    /// - Parameter read: reads the configuration anew.
+    init(_ configuration: Configuration, _ read: @escaping @Sendable () throws(ConfigurationProblems) -> Configuration) throws {
+        let settings = configuration.service
+        log = Logging.toStandardError()
+        for warning in configuration.warnings { log.warning("\(warning.text(path: configuration.path))") }
+        service = try Service(configuration, version: Tidemark.version, instance: ThisProcess.leader, log: log)
+        (listen, isEncrypted) = (settings.listen, settings.tls != nil)
+        server = try listen == nil ? nil : AdminServer(controlPlane: service, settings: settings, log: log)
+        self.read = read
+    }
+
+    /// Until a signal comes. Pipelines end first, then the API: who asks learns how they do.
+    func run() async throws {
+        let (asked, ask) = AsyncStream<Request>.makeStream()
+        let signals = [
+            ProcessSignals(ProcessSignals.stops) { ask.yield(.stop) }, ProcessSignals([SIGHUP]) { ask.yield(.reload) },
+        ]
+        signal(SIGPIPE, SIG_IGN)
+        defer { signals.forEach { $0.cancel() } }
+        log.notice("tidemark \(Tidemark.version) serves as \(ThisProcess.leader)")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            if let server { group.addTask { try await server.run { port in announce(port) } } }
+            group.addTask { await showLife() }
+            group.addTask {
+                for await request in asked {
+                    switch request {
+                    case .reload: await reload()
+                    case .stop:
+                        notices.stopping("ending after the windows at hand")
+                        await service.stop()
+                    }
+                }
+            }
+            group.addTask {
+                await service.run()
+                throw Ended()
+            }
+            do {
+                for try await _ in group {}
+            } catch is Ended {
+                group.cancelAll()
+            } catch {
+                // Without the API that was wanted it must not look as if all were well.
+                await service.stop()
+                throw error
+            }
+        }
+    }
+
+    private enum Request { case reload, stop }
+    private struct Ended: Error {}
+
+    private func announce(_ port: Int) {
+        guard let listen else { return }
+        let host = listen.host.contains(":") ? "[\(listen.host)]" : listen.host
+        log.notice("the dashboard and the API are at http\(isEncrypted ? "s" : "")://\(host):\(port)/")
+    }
+
+    /// A configuration with errors changes nothing.
+    private func reload() async {
+        notices.reloading()
+        do {
+            let next = try read()
+            for warning in next.warnings { log.warning("\(warning.text(path: next.path))") }
+            try server?.reload(next.service)
+            if let level = Logger.Level(rawValue: next.service.logLevel) { Logging.output.level = level }
+            await service.take(next)
+        } catch {
+            log.error("the configuration was not taken, the one before stays:\n\(error)")
+        }
+        notices.ready()
+    }
+
+    /// Tells who started this process that it is ready, and that it lives: asked of the service itself, so that one that
+    /// hangs is found.
+    private func showLife() async {
+        var isReady = false
+        let waitMs = min(notices.watchdogMs.map { max(100, $0 / 3) } ?? 1_000, 1_000)
+        while !Task.isCancelled {
+            let view = await service.service()
+            if view.isReady, !isReady {
+                isReady = true
+                notices.ready()
+            }
+            notices.watchdog()
+            let health = view.health.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+            notices.status("\(view.pipelines) pipelines: \(health)")
+            try? await Task.sleep(for: .milliseconds(waitMs))
+        }
+    }
+}

@@ -1,0 +1,215 @@
+import Foundation
+import Testing
+import TidemarkTestSupport
+
+@testable import TidemarkPostgres
+
+/// Many pipelines under one process: the built binary, real databases, real signals.
+@Suite("Service", .timeLimit(.minutes(5)))
+struct ServeTests {
+    private static let schema = "create table account (id int primary key, balance int not null)"
+
+    /// Databases of one pipeline, which the service itself sets up.
+    private struct Pair {
+        let source: String
+        let target: String
+        let onSource: PostgresSession
+        let onTarget: PostgresSession
+
+        init(schema: String = ServeTests.schema, atTarget: String = "") throws {
+            (source, target) = (try ScratchCluster.shared.database("source"), try ScratchCluster.shared.database("target"))
+            (onSource, onTarget) = (try PostgresSession(source, schema: "public"), try PostgresSession(target, schema: "public"))
+            try onSource.run(schema)
+            try onTarget.run(schema + (atTarget.isEmpty ? "" : ";" + atTarget))
+        }
+
+        func yaml(_ name: String, _ more: String = "") -> String {
+            "  \(name):\n    source: \(source)\n    target: \(target)\n" + (more.isEmpty ? "" : "    \(more)\n")
+        }
+
+        func isEqual() throws -> Bool { try Replica.rows("account", onSource) == Replica.rows("account", onTarget) }
+    }
+
+    @Test("one pipeline that fails stands still and says why; the others go on, and it goes on once it is asked to")
+    func isolation() throws {
+        let (well, broken) = (try Pair(), try Pair(atTarget: "alter table account add check (balance < 1000)"))
+        let served = try ServedPipelines(pipelines: well.yaml("well") + broken.yaml("broken"))
+        try served.wait(for: "well", "activity", "following")
+        try served.wait(for: "broken", "activity", "following")
+        try broken.onSource.run("insert into account values (1, 5000)")
+        try served.wait(for: "broken", "health", "failed")
+        let failed = try served.pipeline("broken")
+        #expect(failed["activity"] as? String == "stopped")
+        #expect((failed["reason"] as? String)?.contains("account") == true, "\(failed)")
+        try well.onSource.run("insert into account select i, i from generate_series(1, 1000) i")
+        try ServedPipelines.wait("the other one follows") { try well.isEqual() }
+        try served.wait(for: "well", "health", "well")
+        let early = try served.request("POST", "/pipelines/well/run")
+        #expect(early.status == 409, "\(early.text)")
+        try broken.onTarget.run("alter table account drop constraint account_balance_check")
+        #expect(try served.request("POST", "/pipelines/broken/run").status == 200)
+        try served.wait(for: "broken", "health", "well")
+        #expect(try broken.isEqual())
+        #expect(served.terminate() == 0, "\(served.said)")
+    }
+
+    @Test("on-failure: retry goes on by itself once what failed is mended")
+    func retries() throws {
+        let pair = try Pair(atTarget: "alter table account add check (balance < 1000)")
+        let served = try ServedPipelines(pipelines: pair.yaml("shop", "on-failure: retry"))
+        try served.wait(for: "shop", "activity", "following")
+        try pair.onSource.run("insert into account values (1, 5000)")
+        try served.wait(for: "shop", "health", "failed")
+        try pair.onTarget.run("alter table account drop constraint account_balance_check")
+        try served.wait(for: "shop", "health", "well")
+        #expect(try pair.isEqual())
+        #expect(served.terminate() == 0)
+    }
+
+    @Test("on-failure: set-aside parks what fails and lets the rest flow, until it is retried over the API")
+    func setsAside() throws {
+        let pair = try Pair(atTarget: "alter table account add check (balance < 1000)")
+        let served = try ServedPipelines(pipelines: pair.yaml("shop", "on-failure: set-aside"))
+        try served.wait(for: "shop", "activity", "following")
+        try pair.onSource.run("insert into account values (1, 5000); insert into account values (2, 20)")
+        try served.wait(for: "shop", "health", "attention")
+        try ServedPipelines.wait("the rest flows") { try Replica.rows("account", pair.onTarget) == "(2,20)" }
+        let parked = try served.request("GET", "/pipelines/shop/parked")
+        let items = (parked.object as? [String: Any])?["items"] as? [[String: Any]]
+        let id = try #require(items?.first?["id"] as? Int, "\(parked.text)")
+        #expect(items?.count == 1)
+        let changes = try served.request("GET", "/pipelines/shop/parked/\(id)/changes")
+        #expect(changes.text.contains("5000"), "\(changes.text)")
+        let refused = try served.request("POST", "/pipelines/shop/parked/\(id)/retry")
+        #expect(refused.status == 422 || refused.status == 409, "\(refused.text)")
+        try pair.onTarget.run("alter table account drop constraint account_balance_check")
+        #expect(try served.request("POST", "/pipelines/shop/parked/\(id)/retry").status == 200)
+        try served.wait(for: "shop", "health", "well")
+        #expect(try pair.isEqual())
+        #expect(try served.request("GET", "/pipelines/shop/parked-audit").text.contains("retried"))
+        #expect(served.terminate() == 0)
+    }
+
+    @Test("of two services one leads; another takes over within seconds when it is killed, and at once when it is stopped")
+    func takeover() throws {
+        let pair = try Pair()
+        let first = try ServedPipelines(pipelines: pair.yaml("shop"))
+        try first.wait(for: "shop", "activity", "following")
+        let second = try ServedPipelines(beside: first)
+        try second.wait(for: "shop", "activity", "standby")
+        try pair.onSource.run("insert into account values (1, 1)")
+        try ServedPipelines.wait("it arrives") { try pair.isEqual() }
+        first.signal(SIGKILL)
+        let killed = Date()
+        try second.wait(for: "shop", "activity", "following")
+        #expect(Date().timeIntervalSince(killed) < 10)
+        try pair.onSource.run("insert into account values (2, 2)")
+        try ServedPipelines.wait("it arrives through the other") { try pair.isEqual() }
+        let third = try ServedPipelines(beside: first)
+        try third.wait(for: "shop", "activity", "standby")
+        #expect(second.terminate() == 0)
+        let stopped = Date()
+        try third.wait(for: "shop", "activity", "following")
+        // It was given back, and need not run out.
+        #expect(Date().timeIntervalSince(stopped) < 10)
+        #expect(third.terminate() == 0)
+    }
+
+    @Test("a leader that was stopped for longer than its lease finds another one in its place, and stands by")
+    func pausedLeader() throws {
+        let pair = try Pair()
+        let first = try ServedPipelines(pipelines: pair.yaml("shop"))
+        try first.wait(for: "shop", "activity", "following")
+        let second = try ServedPipelines(beside: first)
+        try second.wait(for: "shop", "activity", "standby")
+        first.signal(SIGSTOP)
+        try pair.onSource.run("insert into account select i, i from generate_series(1, 5000) i")
+        try second.wait(for: "shop", "activity", "following")
+        try ServedPipelines.wait("the other applies") { try pair.isEqual() }
+        let epoch = try pair.onTarget.query("select epoch from tidemark.cursor")[0, 0]
+        first.signal(SIGCONT)
+        try first.wait(for: "shop", "activity", "standby")
+        try pair.onSource.run("update account set balance = balance + 1")
+        try ServedPipelines.wait("it goes on") { try pair.isEqual() }
+        #expect(try pair.onTarget.query("select epoch from tidemark.cursor")[0, 0] == epoch, "the old leader took the pipeline back")
+        #expect(first.terminate() == 0)
+        #expect(second.terminate() == 0)
+    }
+
+    @Test("SIGHUP restarts only what was changed; a configuration with errors is refused, and the old one stays")
+    func reload() throws {
+        let (kept, changed, added) = (try Pair(), try Pair(), try Pair())
+        let served = try ServedPipelines(pipelines: kept.yaml("kept") + changed.yaml("changed"))
+        try served.wait(for: "kept", "activity", "following")
+        try served.wait(for: "changed", "activity", "following")
+        func epoch(_ pair: Pair) throws -> String? { try pair.onTarget.query("select epoch from tidemark.cursor")[0, 0] }
+        let (keptEpoch, changedEpoch) = (try epoch(kept), try epoch(changed))
+        try served.write(pipelines: kept.yaml("kept") + "  changed:\n    sorce: oops\n")
+        served.signal(SIGHUP)
+        try ServedPipelines.wait("the error is said") { served.said.contains("sorce") }
+        #expect(served.said.contains("did you mean") && served.said.contains("tidemark.yaml:"), "\(served.said)")
+        #expect(try served.pipeline("changed")["activity"] as? String == "following")
+        try served.write(pipelines: kept.yaml("kept") + changed.yaml("changed", "on-failure: retry") + added.yaml("added"))
+        served.signal(SIGHUP)
+        try ServedPipelines.wait("it is taken") { (try? served.pipeline("changed")["onFailure"] as? String) == "retry" }
+        try served.wait(for: "added", "activity", "following")
+        try served.wait(for: "changed", "activity", "following")
+        #expect(try epoch(kept) == keptEpoch)
+        #expect(try epoch(changed) != changedEpoch)
+        try served.write(pipelines: kept.yaml("kept"))
+        served.signal(SIGHUP)
+        try ServedPipelines.wait("they are gone") { try served.request("GET", "/pipelines/added").status == 404 }
+        try kept.onSource.run("insert into account values (1, 1)")
+        try ServedPipelines.wait("it still follows") { try kept.isEqual() }
+        #expect(served.terminate() == 0)
+    }
+
+    @Test("a service that is started while a database is away waits for it, and says so")
+    func startsWithoutDatabase() throws {
+        let cluster = ScratchCluster()
+        let source = try cluster.database("source")
+        let target = try ScratchCluster.shared.database("target")
+        try PostgresSession(source, schema: "public").run(Self.schema)
+        try PostgresSession(target, schema: "public").run(Self.schema)
+        cluster.crash()
+        let served = try ServedPipelines(pipelines: "  shop:\n    source: \(source)\n    target: \(target)\n")
+        try served.wait(for: "shop", "health", "attention")
+        #expect(try served.request("GET", "/health").status == 200)
+        cluster.start()
+        try served.wait(for: "shop", "health", "well")
+        #expect(served.terminate() == 0)
+        cluster.crash()
+    }
+
+    @Test("pause and resume over the API, a task that compares, and who did it in the audit log")
+    func actions() throws {
+        let pair = try Pair()
+        let audit = FileManager.default.temporaryDirectory.appendingPathComponent("audit-\(UUID().uuidString)")
+        let state = FileManager.default.temporaryDirectory.appendingPathComponent("state-\(UUID().uuidString)")
+        let served = try ServedPipelines(service: "  audit-log: \(audit.path)\n  state: \(state.path)", pipelines: pair.yaml("shop"))
+        try served.wait(for: "shop", "health", "well")
+        #expect(try served.request("POST", "/pipelines/shop/pause").status == 200)
+        try served.wait(for: "shop", "health", "paused")
+        try pair.onSource.run("insert into account values (1, 1)")
+        #expect(try served.request("POST", "/pipelines/shop/resume").status == 200)
+        try served.wait(for: "shop", "health", "well")
+        try ServedPipelines.wait("it arrives") { try pair.isEqual() }
+        try pair.onTarget.run("update account set balance = 99")
+        let created = try served.request("POST", "/sync/tasks", #"{"pipeline": "shop", "kind": "repair"}"#)
+        #expect(created.status == 201, "\(created.text)")
+        let id = try #require((created.object as? [String: Any])?["id"] as? String)
+        try ServedPipelines.wait("the task is completed") {
+            let task = try served.request("GET", "/sync/tasks/\(id)")
+            return (task.object as? [String: Any])?["state"] as? String == "completed"
+        }
+        #expect(try pair.isEqual())
+        #expect(served.terminate() == 0)
+        let lines = try String(contentsOf: audit, encoding: .utf8)
+        for action in ["pause", "resume", "task.create"] { #expect(lines.contains("\"action\":\"\(action)\""), "\(lines)") }
+        // Tasks outlive the process.
+        let again = try ServedPipelines(service: "  audit-log: \(audit.path)\n  state: \(state.path)", pipelines: pair.yaml("shop"))
+        #expect(try again.request("GET", "/sync/tasks/\(id)").status == 200)
+        #expect(try again.request("DELETE", "/sync/tasks/\(id)").status == 204)
+        #expect(again.terminate() == 0)
+    }
+}
