@@ -80,7 +80,7 @@ package final class PipelineRun: Sendable {
     }
 
     private func leading(_ definition: PipelineDefinition, _ leases: LeasesByTarget, _ body: () async throws -> Void) async throws {
-        let lease = LeaseByForce(definition.name, in: try leases.keeping(definition.target, holder: settings.worker))
+        let lease = LeaseByForce(definition.name, in: try leases.keeping(definition.target, holder: settings.worker), log: log)
         await lease.take()
         do {
             try await body()
