@@ -10,7 +10,7 @@ struct StatusConnectionTests {
         let flow = try Flow(direction, ConformanceTests.account)
         try flow.setUp()
         try flow.source.run("insert into account values (1, 'a', 1)")
-        let connections = StatusConnections()
+        let connections = StatusConnections(keptFor: .seconds(3600))
         #expect(try StatusReport(of: flow.definition, using: connections).pendingChanges == 1)
         let opened = connections.openings
         #expect(opened == 4)
@@ -31,7 +31,7 @@ struct StatusConnectionTests {
     func failure() throws {
         let flow = try Flow(Direction(source: .postgres, target: .postgres), ConformanceTests.account)
         try flow.setUp()
-        let connections = StatusConnections()
+        let connections = StatusConnections(keptFor: .seconds(3600))
         #expect(try StatusReport(of: flow.definition, using: connections).state != .unreachable)
         try flow.source.run("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
         #expect(try StatusReport(of: flow.definition, using: connections).state == .unreachable)

@@ -78,8 +78,8 @@ struct LogStatus {
         let low = floor[0, 0].flatMap { Int64($0) } ?? 0
         let high = max(low, cursor.lastID) + countedMax
         // The index tells nothing of what a worker has not summarized, and there may be none.
-        if status.lastID > high { try session.run("select tidemark.summarize_log(); set enable_seqscan = off") }
-        defer { if status.lastID > high { _ = try? session.run("reset enable_seqscan") } }
+        if status.lastID > high { try session.run("select tidemark.summarize_log(); set enable_seqscan = off; set jit = off") }
+        defer { if status.lastID > high { _ = try? session.run("reset enable_seqscan; reset jit") } }
         let counted = try session.query(
             """
             select count(*), extract(epoch from clock_timestamp() - min(changed_at))::float8, count(distinct xid)
