@@ -34,7 +34,7 @@ package final class AdminServer: Sendable {
         if let files = settings.tls { try certificate?.replace(files) }
         try access.replace(settings)
         if settings.listen != listen || (settings.tls == nil) != (certificate == nil) {
-            log.warning("The API stays on \(listen.host):\(listen.port) \(certificate == nil ? "without" : "with") TLS: that changes when the service is started anew.")
+            log.warning("The API stays on \(listen.shown):\(listen.port) \(certificate == nil ? "without" : "with") TLS: that changes when the service is started anew.")
         }
     }
 
@@ -50,7 +50,11 @@ package final class AdminServer: Sendable {
             configuration: ApplicationConfiguration(
                 address: .hostname(listen.host, port: listen.port),
                 availableConnectionsDelegate: .maximum(limits.connections, logger: quiet)),
-            onServerRunning: { await onListening($0.localAddress?.port ?? 0) },
+            onServerRunning: { [listen, certificate, log] channel in
+                let port = channel.localAddress?.port ?? listen.port
+                log.info("The API and the dashboard are at \(certificate == nil ? "http" : "https")://\(listen.shown):\(port)/")
+                await onListening(port)
+            },
             logger: quiet)
         var configuration = ServiceGroupConfiguration(services: [application], logger: quiet)
         configuration.maximumGracefulShutdownDuration = .seconds(limits.stopSeconds)
@@ -74,14 +78,14 @@ package final class AdminServer: Sendable {
             }
         } catch let failure as IOError {
             throw TidemarkError(
-                "The API cannot listen on \(listen.host):\(listen.port)",
+                "The API cannot listen on \(listen.shown):\(listen.port)",
                 why: failure.errnoCode == EADDRINUSE ? "another process listens there" : failure.description,
                 remedy: failure.errnoCode == EADDRINUSE
                     ? "See which: ss -ltnp 'sport = :\(listen.port)'; stop it, or choose another port under service: listen."
                     : "Correct service: listen in the configuration.")
         } catch let failure as SocketAddressError {
             throw TidemarkError(
-                "The API cannot listen on \(listen.host):\(listen.port)", why: "\(failure)", remedy: "Correct service: listen in the configuration.")
+                "The API cannot listen on \(listen.shown):\(listen.port)", why: "\(failure)", remedy: "Correct service: listen in the configuration.")
         }
     }
 
@@ -98,4 +102,9 @@ package final class AdminServer: Sendable {
         guard let certificate else { return .http1(configuration: configuration) }
         return HTTPServerBuilder { RenewableTLSChannel(base: HTTP1Channel(responder: $0, configuration: configuration), certificate: certificate) }
     }
+}
+
+extension ServiceSettings.ListenAddress {
+    /// As it stands in an address with a port.
+    fileprivate var shown: String { host.contains(":") ? "[\(host)]" : host }
 }

@@ -103,11 +103,10 @@ struct Responder: HTTPResponder {
         switch access.caller(authorization: request.headers[.authorization], address: address) {
         case .known(let actor): return actor
         case .unknown(let presented):
-            if presented {
-                _ = failedLogins.take(address)
-                if route.action == nil {
-                    await plane.audit(entry("login", by: Actor(name: "unknown", role: .read, address: address), outcome: "refused", detail: "no such token"))
-                }
+            // What is written to the audit log must not be more than somebody can read.
+            if presented || route.action != nil { _ = failedLogins.take(address) } else { try spend(of: address) }
+            if presented, route.action == nil {
+                await plane.audit(entry("login", by: Actor(name: "unknown", role: .read, address: address), outcome: "refused", detail: "no such token"))
             }
             throw Problem(
                 .unauthorized, presented ? "The token is not one of the service's." : "A token is needed.",

@@ -34,6 +34,7 @@ struct RunningServer: Sendable {
     ) async throws {
         var plenty = ServerLimits()
         (plenty.requestsPerSecond, plenty.requestBurst) = (100_000, 100_000)
+        (plenty.failedLoginsPerSecond, plenty.failedLoginBurst) = (100_000, 100_000)
         let plane = SimulatedControlPlane()
         var log = Logger(label: "test")
         log.logLevel = .critical

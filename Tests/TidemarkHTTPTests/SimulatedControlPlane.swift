@@ -16,6 +16,9 @@ final class SimulatedControlPlane: ControlPlane {
         var watchers: [AsyncStream<ServiceMoment>.Continuation] = []
         var watched = 0
         var hasStopped = false
+        /// What asks for metrics waits until this has ended.
+        var gate: AsyncStream<Void>?
+        var isWaitingAtGate = false
     }
 
     struct Odd: Error {}
@@ -157,6 +160,13 @@ final class SimulatedControlPlane: ControlPlane {
         for watcher in watchers { watcher.finish() }
     }
 
-    func metrics() async -> String { "# TYPE tidemark_up gauge\ntidemark_up 1\n" }
+    func metrics() async -> String {
+        let gate = state.withLock { state in
+            state.isWaitingAtGate = true
+            return state.gate
+        }
+        if let gate { for await _ in gate {} }
+        return "# TYPE tidemark_up gauge\ntidemark_up 1\n"
+    }
     func audit(_ entry: AuditEntry) async { state.withLock { $0.audit.append(entry) } }
 }
