@@ -57,7 +57,7 @@ async function loadDetails() {
   loading.abort();
   const {signal} = loading = new AbortController();
   const wanted = shown;
-  while (wanted.load && !signal.aborted) {
+  while (wanted.load && state.pipelines && !signal.aborted) {
     const isFirst = !state.details;
     try {
       const found = await wanted.load(signal);
@@ -191,7 +191,7 @@ function askToken() {
     setToken(answer.token);
     Object.assign(state, {problem: null, wantsToken: false});
     wake();
-    loadDetails();
+    if (state.pipelines) loadDetails();
     return true;
   });
   return asked;
@@ -216,6 +216,7 @@ function sleep(milliseconds, signal) {
 
 /** Live regions tell what has changed for the worse or the better, and no figures. */
 function take({service, pipelines, tasks}) {
+  const isFirst = !state.pipelines;
   if (state.pipelines) {
     const before = new Map(state.pipelines.map(pipeline => [pipeline.name, pipeline.health]));
     for (const pipeline of pipelines) {
@@ -223,6 +224,7 @@ function take({service, pipelines, tasks}) {
     }
   }
   Object.assign(state, {service, pipelines, tasks, at: new Date(), lostAt: null, wantsToken: false});
+  if (isFirst) loadDetails();
   redraw();
 }
 
@@ -234,7 +236,9 @@ function announce(text) {
 }
 
 async function refresh(signal) {
-  const [service, pipelines, tasks] = await Promise.all([get('/service', signal), all('/pipelines', signal), all('/sync/tasks', signal)]);
+  // One question first: a wrong token is refused once, and not for each of them.
+  const service = await get('/service', signal);
+  const [pipelines, tasks] = await Promise.all([all('/pipelines', signal), all('/sync/tasks', signal)]);
   take({service, pipelines, tasks});
 }
 
@@ -305,7 +309,6 @@ function nextTheme() {
 }
 
 drawAll();
-loadDetails();
 follow();
 // How long there has been no connection.
 setInterval(() => { if (state.lostAt) redraw(); }, 1000);

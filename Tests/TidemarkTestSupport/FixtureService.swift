@@ -1,18 +1,17 @@
-import Foundation
-import TidemarkTestSupport
+package import Foundation
 
 /// A service that is none, with figures made up in fixture.py, until its input ends.
-struct FixtureService {
-    let address: String
+package struct FixtureService {
+    package let address: String
     private let process = Process()
     private let input = Pipe()
 
-    static var isPossible: Bool { Shell.run("/bin/sh", ["-c", "command -v python3"]).status == 0 }
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Dashboard")
-    static let assets = folder.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Sources/TidemarkHTTP/Dashboard")
+    package static var isPossible: Bool { Shell.run("/bin/sh", ["-c", "command -v python3"]).status == 0 }
+    package static let folder = root.appendingPathComponent("Tests/TidemarkServiceTests/Dashboard")
+    package static let assets = root.appendingPathComponent("Sources/TidemarkHTTP/Dashboard")
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    init(_ scenario: [String]) throws {
+    package init(_ scenario: [String]) throws {
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3", Self.folder.appendingPathComponent("fixture.py").path, Self.assets.path] + scenario
@@ -23,7 +22,7 @@ struct FixtureService {
         address = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    func stop() {
+    package func stop() {
         try? input.fileHandleForWriting.close()
         process.waitUntilExit()
     }
