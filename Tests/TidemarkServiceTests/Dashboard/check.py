@@ -217,7 +217,7 @@ def fixture_only(page):
     page.open(address('geo'))
     press(page, 'Pause')
     page.key('Enter')
-    claim('a refusal is shown with its title and detail', page.until('document.getElementById("problem").innerText.includes("Not now")') and 'Cancel the copy first' in page.run('document.getElementById("problem").innerText'))
+    claim('a refusal is shown with its title and detail', page.until('document.querySelector("#problem strong")?.innerText') and 'Cancel the copy first' in page.run('document.getElementById("problem").innerText'))
     page.open(f'{base}/#/tasks/new?pipeline=shop&kind=repair')
     page.until('document.querySelector("form.form select option")')
     page.run('document.querySelector("form.form button.main").click()')
