@@ -101,6 +101,15 @@ package struct PipelineView: Codable, Sendable {
     }
 }
 
+extension PipelineView {
+    /// A pipeline may have thousands of tables: whoever watches asks for those of the one that he looks at.
+    var withoutTables: PipelineView {
+        var view = self
+        view.status?.tables = []
+        return view
+    }
+}
+
 /// One moment of a pipeline, for plots.
 package struct Sample: Codable, Sendable {
     /// ISO 8601, by this process's clock.

@@ -153,6 +153,7 @@ actor SupervisedPipeline {
 
     private var settings: Pipeline.Settings {
         var settings = Pipeline.Settings(name: name, worker: instance)
+        settings.isLeader = true
         settings.follow(definition.run)
         settings.limit = StreamLimit(delaySeconds: definition.delaySeconds)
         return settings

@@ -8,7 +8,7 @@ import TidemarkService
 
 /// The process of `tidemark serve`: the service and its API, signals, and what systemd wants to know.
 struct ServiceProcess {
-    private let service: Service
+    private let service: PipelineService
     private let server: AdminServer?
     private let listen: ServiceSettings.ListenAddress?
     private let isEncrypted: Bool
@@ -21,7 +21,7 @@ struct ServiceProcess {
         let settings = configuration.service
         log = Logging.toStandardError()
         for warning in configuration.warnings { log.warning("\(warning.text(path: configuration.path))") }
-        service = try Service(configuration, version: Tidemark.version, instance: ThisProcess.leader, log: log)
+        service = try PipelineService(configuration, version: Tidemark.version, instance: ThisProcess.leader, log: log)
         (listen, isEncrypted) = (settings.listen, settings.tls != nil)
         server = try listen == nil ? nil : AdminServer(controlPlane: service, settings: settings, log: log)
         self.read = read

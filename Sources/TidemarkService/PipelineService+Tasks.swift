@@ -2,36 +2,26 @@ package import TidemarkApp
 import TidemarkBlocking
 
 /// One-off tasks, and changes that were set aside.
-extension Service {
+extension PipelineService {
     package func tasks() async -> [SyncTask] { await tasks.all }
 
     package func task(_ id: String) async throws -> SyncTask { try await tasks.task(id) }
 
     package func create(_ request: SyncTaskRequest, by actor: Actor) async throws -> SyncTask {
-        try await noting("task.create", pipeline: request.pipeline, subject: request.kind.rawValue, by: actor, detail: { $0.id }) {
-            let member = try member(request.pipeline)
-            let task = try await tasks.create(request, by: actor)
-            guard request.execute ?? true else { return task }
-            return try await tasks.execute(task.id, await flowing(member))
-        }
+        let member = try member(request.pipeline)
+        let task = try await tasks.create(request, by: actor)
+        guard request.execute ?? true else { return task }
+        return try await tasks.execute(task.id, await flowing(member))
     }
 
     package func execute(_ id: String, by actor: Actor) async throws -> SyncTask {
         let task = try await tasks.task(id)
-        return try await noting("task.execute", pipeline: task.pipeline, subject: id, by: actor) {
-            try await tasks.execute(id, await flowing(try member(task.pipeline)))
-        }
+        return try await tasks.execute(id, await flowing(try member(task.pipeline)))
     }
 
-    package func cancel(_ id: String, by actor: Actor) async throws -> SyncTask {
-        let task = try await tasks.task(id)
-        return try await noting("task.cancel", pipeline: task.pipeline, subject: id, by: actor) { try await tasks.cancel(id) }
-    }
+    package func cancel(_ id: String, by actor: Actor) async throws -> SyncTask { try await tasks.cancel(id) }
 
-    package func delete(_ id: String, by actor: Actor) async throws {
-        let task = try await tasks.task(id)
-        try await noting("task.delete", pipeline: task.pipeline, subject: id, by: actor) { try await tasks.delete(id) }
-    }
+    package func delete(_ id: String, by actor: Actor) async throws { try await tasks.delete(id) }
 
     package func parked(of pipeline: String) async throws -> [ParkedTransaction] { try await parking(pipeline) { try $0.list() } }
 
@@ -44,15 +34,11 @@ extension Service {
     }
 
     package func retryParked(of pipeline: String, _ id: Int64, by actor: Actor) async throws -> ParkedAudit {
-        try await noting("parked.retry", pipeline: pipeline, subject: "\(id)", by: actor) {
-            try await parking(pipeline) { try $0.retry(id, by: actor.name) }
-        }
+        try await parking(pipeline) { try $0.retry(id, by: actor.name) }
     }
 
     package func skipParked(of pipeline: String, _ id: Int64, by actor: Actor) async throws -> ParkedAudit {
-        try await noting("parked.skip", pipeline: pipeline, subject: "\(id)", by: actor) {
-            try await parking(pipeline) { try $0.skip(id, by: actor.name) }
-        }
+        try await parking(pipeline) { try $0.skip(id, by: actor.name) }
     }
 
     private func parking<T: Sendable>(_ name: String, _ body: @escaping @Sendable (Parking) throws -> T) async throws -> T {

@@ -5,7 +5,7 @@ import TidemarkConfig
 import TidemarkCore
 import TidemarkObservability
 
-extension Service: ControlPlane {
+extension PipelineService: ControlPlane {
     package func service() async -> ServiceView {
         let views = await pipelines()
         let unknown = views.filter { $0.activity == .starting }
@@ -27,57 +27,33 @@ extension Service: ControlPlane {
     package func history(of pipeline: String) async throws -> [Sample] { await (try member(pipeline)).watch.history.samples }
 
     package func pause(_ pipeline: String, by actor: Actor) async throws -> PipelineView {
-        try await acting("pause", on: pipeline, by: actor) { definition in
-            let cursor = try Pause(definition).pause(by: actor.name)
-            return "at change \(cursor.lastID)"
-        }
+        try await acting(on: pipeline) { definition in _ = try Pause(definition).pause(by: actor.name) }
     }
 
     package func resume(_ pipeline: String, by actor: Actor) async throws -> PipelineView {
-        try await acting("resume", on: pipeline, by: actor) { definition in
+        try await acting(on: pipeline) { definition in
             guard try Pause(definition).resume() else { throw RequestRefusal.conflict("the pipeline is not paused") }
-            return nil
         }
     }
 
     package func run(_ pipeline: String, by actor: Actor) async throws -> PipelineView {
         let member = try member(pipeline)
-        guard [.stopped, .backingOff].contains(await member.pipeline.activity) else {
-            throw RequestRefusal.conflict("the pipeline neither has stopped nor waits: it is \(await member.pipeline.activity.rawValue)")
+        let activity = await member.pipeline.activity
+        guard [.stopped, .backingOff].contains(activity) else {
+            throw RequestRefusal.conflict("the pipeline neither has stopped nor waits: it is \(activity.rawValue)")
         }
-        return try await acting("run", on: pipeline, by: actor) { _ in nil } then: { await member.pipeline.runNow() }
-    }
-
-    /// Does something to a pipeline's databases, on a thread of its own, and notes who did.
-    private func acting(
-        _ action: String, on name: String, by actor: Actor, _ body: @escaping @Sendable (PipelineDefinition) throws -> String?,
-        then: @Sendable () async -> Void = {}
-    ) async throws -> PipelineView {
-        let member = try member(name)
-        let definition = await flowing(member)
-        _ = try await noting(action, pipeline: name, subject: nil, by: actor) { try await OwnThread.run { try body(definition) } }
-        await then()
+        await member.pipeline.runNow()
         await member.watch.lookNow()
         return await view(of: member)
     }
 
-    /// Notes what came of an action.
-    func noting<T: Sendable>(
-        _ action: String, pipeline: String?, subject: String?, by actor: Actor, detail: (T) -> String? = { _ in nil }, _ body: () async throws -> T
-    ) async throws -> T {
-        func note(_ outcome: String, _ detail: String?) {
-            audit.note(
-                AuditEntry(
-                    at: Clock.precise, actor: actor, action: action, pipeline: pipeline, subject: subject, outcome: outcome, detail: detail))
-        }
-        do {
-            let result = try await body()
-            note("done", detail(result))
-            return result
-        } catch {
-            note(error is RequestRefusal ? "refused" : "failed", "\(error)")
-            throw error
-        }
+    /// Does something to a pipeline's databases, on a thread of its own.
+    private func acting(on name: String, _ body: @escaping @Sendable (PipelineDefinition) throws -> Void) async throws -> PipelineView {
+        let member = try member(name)
+        let definition = await flowing(member)
+        try await OwnThread.run { try body(definition) }
+        await member.watch.lookNow()
+        return await view(of: member)
     }
 
     package func changes() async -> AsyncStream<ServiceMoment> { moments.stream() }
@@ -87,7 +63,7 @@ extension Service: ControlPlane {
     package func audit(_ entry: AuditEntry) async { audit.note(entry) }
 }
 
-extension Service {
+extension PipelineService {
     func member(_ name: String) throws -> Member {
         guard let member = members[name] else { throw RequestRefusal.noSuchPipeline(name) }
         return member

@@ -7,7 +7,7 @@ import TidemarkCore
 import TidemarkPipeline
 
 /// All pipelines of a configuration in one process, each supervised by itself.
-package actor Service {
+package actor PipelineService {
     /// One pipeline with what watches it.
     struct Member {
         let pipeline: SupervisedPipeline
@@ -45,7 +45,7 @@ package actor Service {
     }
 }
 
-extension Service {
+extension PipelineService {
     /// Until it is stopped; then each pipeline ends after the window at hand.
     package func run() async {
         for entry in configuration.pipelines { begin(entry) }
@@ -120,7 +120,7 @@ extension Service {
         while !isStopping {
             await pulse.wait(ms: Self.momentEveryMs)
             guard moments.isWatched else { continue }
-            moments.publish(ServiceMoment(service: await service(), pipelines: await pipelines(), tasks: await tasks.all))
+            moments.publish(ServiceMoment(service: await service(), pipelines: await pipelines().map(\.withoutTables), tasks: await tasks.all))
         }
     }
 
