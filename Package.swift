@@ -116,7 +116,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "TidemarkEndToEndTests",
-            dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport", "tidemark", "embedding-example"]),
+            dependencies: ["TidemarkCore", "TidemarkPostgres", "TidemarkSQLite", "TidemarkTestSupport", "tidemark", "embedding-example", "Yams"]),
         .testTarget(name: "TidemarkConfigTests", dependencies: ["TidemarkConfig", "TidemarkTestSupport"]),
         .testTarget(name: "TidemarkObservabilityTests", dependencies: ["TidemarkCore", "TidemarkObservability", .product(name: "Logging", package: "swift-log")]),
         .testTarget(
