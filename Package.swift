@@ -28,7 +28,7 @@ let package = Package(
             name: "PostgresSQL", path: "sql/postgresql",
             resources: [
                 "install.sql", "registry.sql", "log.sql", "limit.sql", "image.sql", "shape.sql", "before-image.sql", "row-capture.sql",
-                "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "target.sql", "lease.sql", "uninstall.sql",
+                "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "parked.sql", "target.sql", "lease.sql", "uninstall.sql",
             ].map { .embedInCode($0) }),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "PostgresSQL", "CLibPQ"]),

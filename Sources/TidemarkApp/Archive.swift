@@ -11,6 +11,8 @@ extension PipelineDefinition {
         definition.target = ArchiveEngine.address(directory)
         // A configuration says what the pipeline's database is for.
         definition.role = nil
+        // A file takes everything.
+        definition.failurePolicy = nil
         return definition
     }
 

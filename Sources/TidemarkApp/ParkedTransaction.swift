@@ -20,6 +20,8 @@ package struct ParkedTransaction: Codable, Sendable, Equatable {
     package var lastChangeID: Int64
     /// The tables that are not exact because of it.
     package var tables: [String]
+    /// Other parked transactions that are settled with it, since their rows cannot be told apart.
+    package var together: [Int64]
 }
 
 /// One change of a parked transaction.

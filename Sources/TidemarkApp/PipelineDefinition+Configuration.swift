@@ -21,6 +21,7 @@ extension PipelineDefinition {
         (kind, images) = (entry.capture, entry.images)
         (requiresKey, capturesReplicaRole) = (entry.requiresKey, entry.capturesReplicaRole)
         (retention, logLimit, delay, role) = (entry.retention, entry.logLimit, entry.delay, entry.role)
+        failurePolicy = entry.failurePolicy
         run = entry.run
     }
 }

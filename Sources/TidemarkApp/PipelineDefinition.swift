@@ -20,6 +20,8 @@ package struct PipelineDefinition: Sendable {
     package var role: TargetRole?
     /// How it copies and compares while it is followed.
     package var run = Configuration.RunSettings()
+    /// What becomes of a pipeline that cannot go on; stop unless said.
+    package var failurePolicy: FailurePolicy?
 
     package init(name: String, source: String, target: String) {
         self.name = name

@@ -64,13 +64,21 @@ package final class PipelineRun: Sendable {
     /// - Parameter leases: where the pipeline's lease is taken from whoever leads, and given back in the end; nil for one that
     ///   somebody else sees to.
     package func forEver(takingLeaseIn leases: LeasesByTarget? = nil) async throws {
+        var failures = 0
         while true {
+            let begun = ContinuousClock.now
             let (pipeline, definition) = state.withLock { ($0.pipeline, $0.definition) }
             do {
                 guard let leases else { return try await pipeline.run() }
                 return try await leading(definition, leases) { try await pipeline.run() }
             } catch let failure as TidemarkError where !pipeline.isStopping {
-                guard let next = try await definition.turned(after: failure, waiting: { !self.isStopping }) else { throw failure }
+                guard let next = try await definition.turned(after: failure, waiting: { !self.isStopping }) else {
+                    guard definition.failurePolicy == .retry, failure.retry == .never || failure.retry == .unlessMoved else { throw failure }
+                    failures = ContinuousClock.now - begun > RetryWait.max ? 1 : failures + 1
+                    try await wait(after: failure, failures)
+                    guard !isStopping, try replace(by: definition) else { return }
+                    continue
+                }
                 guard try replace(by: next) else { return }
                 if next.source != definition.source {
                     log.notice("the roles were changed: pipeline \(next.name) follows what was its target")
@@ -89,6 +97,14 @@ package final class PipelineRun: Sendable {
             throw error
         }
         await lease.giveBack()
+    }
+
+    /// What stopped it stays in the target for `status` meanwhile.
+    private func wait(after failure: TidemarkError, _ failures: Int) async throws {
+        let wait = RetryWait.afterFailures(failures)
+        log.error("\(failure)\n  Trying again in \(wait.components.seconds) s.")
+        let end = ContinuousClock.now + wait
+        while !isStopping, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(50)) }
     }
 
     private var isStopping: Bool { state.withLock(\.isStopping) }
@@ -136,5 +152,16 @@ extension PipelineDefinition {
             try? await Task.sleep(for: .seconds(1))
         }
         return nil
+    }
+}
+
+/// How long a pipeline that has failed waits before it tries again.
+package enum RetryWait {
+    package static let max = Duration.seconds(300)
+
+    /// Doubling from a second, with jitter so that many pipelines do not come back at one moment.
+    package static func afterFailures(_ failures: Int) -> Duration {
+        let ceiling = Swift.min(300_000, 1_000 << Swift.min(Swift.max(failures - 1, 0), 20))
+        return .milliseconds(Int.random(in: Swift.max(1_000, ceiling / 2)...ceiling))
     }
 }

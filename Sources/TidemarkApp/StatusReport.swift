@@ -31,9 +31,6 @@ package struct StatusReport: Codable, Sendable {
     /// Estimates; nil where nothing tells.
     package var pendingBytes: Int64?
     package var pendingTransactions: Int64?
-    package var parkedTransactions: Int64?
-    package var parkedChanges: Int64?
-    package var notExactTables: [String]?
     package var appliedAt: String?
     package var worker: String?
     package var logBytes: Int64?
@@ -66,6 +63,10 @@ package struct StatusReport: Codable, Sendable {
     package var snapshotTakenAt: String?
     package var sourceSeenAt: String?
     package var sourceSeenID: Int64?
+    /// Transactions that are set aside, the changes of them and behind them, and the tables that are not exact because of such.
+    package var parkedTransactions = Int64(0)
+    package var parkedChanges = Int64(0)
+    package var notExactTables: [String] = []
     /// Why it is not well, with what to type.
     package var problem: String?
     /// How far each table is copied, and when it was last proven equal.
@@ -136,6 +137,9 @@ extension StatusReport {
             }
             (pendingChanges, pendingSeconds) = (log.pendingChanges, log.pendingSeconds)
             (pendingBytes, pendingTransactions) = (log.pendingBytes, log.pendingTransactions)
+            let parked = try target.parked(of: definition.name)
+            (parkedTransactions, parkedChanges) = (Int64(parked.transactions.count), parked.transactions.reduce(0) { $0 + $1.changes })
+            notExactTables = parked.notExact.map(\.description)
             let proofs = try target.proofs(of: definition.name)
             tables = copies.map { copy in Table(copy, proofs.first { $0.table == copy.table && $0.finishedAt != nil }) }
             if let obstacle = Orientation(source: standings.source, target: standings.target).obstacle ?? log.obstacle ?? found?.failure {
@@ -151,10 +155,20 @@ extension StatusReport {
             if problem == nil, let limit = log.limit, log.logBytes >= limit.maxBytes {
                 problem = "The change log has reached max-log-size. tidemark check … says what to do."
             }
+            if problem == nil { problem = parkingProblem }
         } catch let failure as TidemarkError {
             connections.forget(definition)
             (state, problem) = (.unreachable, failure.description)
         }
+    }
+
+    /// What is set aside, or was given up, with what to type.
+    private var parkingProblem: String? {
+        guard !notExactTables.isEmpty || parkedTransactions > 0 else { return nil }
+        let names = notExactTables.joined(separator: ", ")
+        guard parkedTransactions > 0 else { return "Not exact: \(names). Parked changes of them were skipped. Type: tidemark verify --repair …" }
+        let what = parkedTransactions == 1 ? "One transaction is" : "\(parkedTransactions) transactions are"
+        return "\(what) set aside, with \(parkedChanges) changes in all. Not exact: \(names). Type: tidemark parked list …"
     }
 
     /// Tables that differ from their source, as far as anybody has looked and nobody repaired.

@@ -22,6 +22,7 @@ extension Pipeline {
     /// The running form of a definition.
     package init(_ definition: PipelineDefinition, _ settings: Settings, log: Logger, figures: PipelineMeter = PipelineMeter()) throws {
         var settings = settings
+        settings.failurePolicy = definition.failurePolicy ?? settings.failurePolicy
         if definition.isArchive {
             (settings.existing, settings.verifiesCopies, settings.notesTransactions) = (.keep, false, true)
         }

@@ -74,14 +74,15 @@ package final class ArchiveTarget: ChangeTarget {
     package func note(_ heartbeat: SourceHeartbeat, epoch: Int64) throws {}
 
     package func apply(
-        _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder, nextPage: () throws -> ChangePage?
+        _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
+        parking faults: [ParkedFault], nextPage: () throws -> SplitPage?
     ) throws -> Cursor {
         try reporting("a window cannot be archived") {
             guard var state, try state.cursor(directory.cursorPath).isAt(cursor) else {
                 throw cursor.isElsewhere(than: try self.state?.cursor(directory.cursorPath), pipeline: pipeline)
             }
             advance(window.sequences)
-            let manifest = try archive(window, after: state, tables: tables, nextPage: nextPage)
+            let manifest = try archive(window, after: state, tables: tables, nextPage: { try nextPage()?.applied })
             if let (archived, head) = manifest {
                 state.move(over: archived, head: head)
             } else {

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import TidemarkCore
 
 /// A moment as logs write it.
 struct LogTime {
@@ -46,9 +47,10 @@ struct LogEntry {
 
     /// The line that people read. A text of several lines goes on further to the right, so that none can pass for an event.
     var console: String {
-        let pairs = attributes.sorted { $0.key < $1.key }
+        let pairs = attributes.filter { !Self.saidByText.contains($0.key) }.sorted { $0.key < $1.key }
             .map { " \($0.key.hasPrefix(Self.ownPrefix) ? String($0.key.dropFirst(Self.ownPrefix.count)) : $0.key)=\($0.value)" }
-        let line = "\(at.local) \(level) tidemark:\(pairs.joined()) [\(source)] \(body)"
+        let remedy = attributes[LogKey.remedy.rawValue].map { "\n\($0)" } ?? ""
+        let line = "\(at.local) \(level) tidemark:\(pairs.joined()) [\(source)] \(body)\(remedy)"
         var safe = ""
         for scalar in line.unicodeScalars {
             switch scalar {
@@ -77,6 +79,8 @@ struct LogEntry {
     }
 
     private static let ownPrefix = "tidemark."
+    /// What a program reads apart, and a person in the text.
+    private static let saidByText = Set([LogKey.errorType, .errorMessage, .remedy].map(\.rawValue))
     private static let reserved: Set = ["timestamp", "severity_text", "severity_number", "body", "service.name", "otel.scope.name"]
     private static let maxDepth = 16
 

@@ -3,11 +3,11 @@ package import TidemarkCore
 
 extension Logger {
     /// Says that something failed: what and why as one text, and apart from it where, and what to type.
-    package func failure(_ error: any Error, level: Logger.Level = .error) {
+    package func failure(_ error: any Error, level: Logger.Level = .error, file: String = #fileID) {
         guard let failure = error as? TidemarkError else {
-            return log(level: level, "\(error)", metadata: Logger.Metadata(describing: error))
+            return log(level: level, "\(error)", metadata: Logger.Metadata(describing: error), file: file)
         }
-        log(level: level, "\(failure.what): \(failure.why)", metadata: Logger.Metadata(describing: failure))
+        log(level: level, "\(failure.what): \(failure.why)", metadata: Logger.Metadata(describing: failure), file: file)
     }
 
     package subscript(_ key: LogKey) -> Logger.Metadata.Value? {

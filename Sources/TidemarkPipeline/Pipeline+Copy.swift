@@ -52,6 +52,7 @@ extension Pipeline {
         copy.rows += loaded.rows
         copy.bytes += loaded.bytes
         know(copy)
+        if copy.existing != .merge { parked.release(table.name) }
         end(copy)
         var cursor = standstill.cursor
         cursor.revision += 1
@@ -79,6 +80,7 @@ extension Pipeline {
                 let beginning = copy
                 try await lane(0).load { [cursor] in try $0.begin(beginning, of: table, at: cursor) }
                 cursor.revision += 1
+                if beginning.existing != .merge { parked.release(table.name) }
             }
             know(copy)
             meter.begin(table.name, rows: copy.rows, bytes: copy.bytes, expectedRows: copy.expectedRows)

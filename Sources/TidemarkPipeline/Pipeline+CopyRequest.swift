@@ -62,6 +62,7 @@ extension Pipeline {
             }
         }
         for copy in standing {
+            if request.existing == .merge { try refuseIfParked(copy.table, "merge the source's rows into") }
             guard request.existing != .merge || !keyless.contains(copy.table) else {
                 throw Self.cannotMerge(copy.table, settings.name)
             }
@@ -85,6 +86,7 @@ extension Pipeline {
             guard !stopping else { throw Self.wasStopped(at: cursor) }
             let begun = after
             let (place, reached, failure) = try await atStandstill(on: [name], after: cursor) { standstill in
+                try self.refuseIfParked(name, "copy rows of")
                 let (reached, failure) = try await self.copyRows(of: name, after: begun, request, at: standstill)
                 return (standstill.cursor, reached, failure)
             }

@@ -16,9 +16,11 @@ extension Pipeline {
             do {
                 let step = isKeyless
                     ? try await atStandstillOnBothSides(on: [name], after: cursor) { standstill, _ in
-                        try await self.repairWholeRows(of: name, planning: planning, at: standstill)
+                        try self.refuseIfParked(name, "repair")
+                        return try await self.repairWholeRows(of: name, planning: planning, at: standstill)
                     }
                     : try await atStandstill(on: [name], after: cursor) { standstill in
+                        try self.refuseIfParked(name, "repair")
                         let table = try self.table(name, at: standstill)
                         return try await self.write(
                             some, try await self.rows(some, of: table), to: table, planning: planning, at: standstill.cursor)
@@ -27,7 +29,7 @@ extension Pipeline {
                 cursor = step.isDone ? step.cursor : try await reload()
                 if step.isDone { left = isKeyless ? [] : left.dropFirst(some.count) }
             } catch let failure as TidemarkError
-                where (failure.retry == .never || failure.retry == .staged) && some.count < left.count && !isKeyless {
+                where (failure.retry == .never || failure.retry == .staged) && some.count < left.count && !isKeyless && !parked.holds(name) {
                 // A unique value may be with a row that a later repair would take it from: then with that one.
                 rowsPerRepair *= 4
             }

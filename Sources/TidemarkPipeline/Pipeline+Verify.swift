@@ -84,6 +84,7 @@ extension Pipeline {
                 "a table cannot be compared", pipeline: settings.name, table: unfinished, why: "its copy is not complete",
                 remedy: "Let tidemark run … or tidemark copy … finish it; tidemark status … says how far it is.")
         }
+        if request.repair != .none { for name in names { try refuseIfParked(name, "repair") } }
         guard !names.isEmpty else {
             throw TidemarkError(
                 "there is nothing to compare", pipeline: settings.name, why: "no table of the pipeline is copied yet",

@@ -31,13 +31,11 @@ extension Pipeline {
                 keepLook(Look(at: self, after: cursor.moved(over: window), taking: taken, upTo: end, idle: idle))
             }
             do {
-                cursor = try await apply(window, pages, tables: byCapture, moving: cursor, order: .paged)
-            } catch let failure as TidemarkError where failure.retry == .staged {
-                log.debug("staging a window: \(failure.why)")
+                cursor = try await applyInSomeOrder(window, pages, tables: byCapture, moving: cursor, abandoning: &ahead)
+            } catch let failure as TidemarkError where maySetAside(failure) {
                 ahead?.abandon()
                 ahead = nil
-                cursor = try await apply(
-                    window, startReading(window, byCapture), tables: byCapture, moving: cursor, order: .staged)
+                cursor = try await applySettingAside(window, tables: byCapture, moving: cursor, after: failure)
             } catch {
                 ahead?.abandon()
                 throw error
@@ -50,11 +48,29 @@ extension Pipeline {
         return cursor
     }
 
-    private func startReading(_ window: Window, _ tables: [Int32: CapturedTable]) -> PageSlots<ChangePage> {
+    /// Page by page; or as a whole, where a page does not fit by itself.
+    private func applyInSomeOrder(
+        _ window: Window, _ pages: PageSlots<ChangePage>, tables: [Int32: CapturedTable], moving cursor: Cursor,
+        abandoning ahead: inout PageSlots<ChangePage>?
+    ) async throws -> Cursor {
+        do {
+            return try await apply(window, pages, tables: tables, moving: cursor, order: .paged)
+        } catch let failure as TidemarkError where failure.retry == .staged {
+            log.debug("staging a window: \(failure.why)")
+            ahead?.abandon()
+            ahead = nil
+            return try await apply(window, startReading(window, tables), tables: tables, moving: cursor, order: .staged)
+        }
+    }
+
+    /// - Parameter keepingEveryChange: with the transaction of each.
+    func startReading(_ window: Window, _ tables: [Int32: CapturedTable], keepingEveryChange: Bool = false) -> PageSlots<ChangePage> {
         let slots = PageSlots<ChangePage>()
         let captures = tables.keys.sorted()
         sourceThread.submit { source in
             do {
+                if keepingEveryChange { source?.keepEveryChange(true) }
+                defer { if keepingEveryChange { source?.keepEveryChange(false) } }
                 try source?.read(window, captures: captures) { page in
                     guard slots.offer(page) else { throw Abandoned() }
                 }
@@ -67,23 +83,27 @@ extension Pipeline {
         return slots
     }
 
-    private func apply(
+    func apply(
         _ window: Window, _ pages: PageSlots<ChangePage>, tables: [Int32: CapturedTable], moving cursor: Cursor,
-        order: ApplyOrder
+        order: ApplyOrder, parking plan: ParkingPlan = ParkingPlan()
     ) async throws -> Cursor {
         let begun = clock.now
-        let (moved, changes, bytes) = try await targetThread.run { target in
+        let scope = parked
+        let (moved, changes, bytes, held) = try await targetThread.run { target in
             defer { pages.abandon() }
             guard let target else { throw CancellationError() }
             var (changes, bytes) = (0, 0)
-            let moved = try target.apply(window, tables: tables, moving: cursor, order: order) {
-                let page = try pages.next()
-                changes += page?.changes.count ?? 0
-                bytes += page?.bytes.count ?? 0
-                return page
+            var split = WindowSplit(scope, plan, tables: tables)
+            let moved = try target.apply(window, tables: tables, moving: cursor, order: order, parking: plan.faults) {
+                guard let page = try pages.next() else { return nil }
+                let part = split.split(page)
+                changes += part.applied.changes.count
+                bytes += part.applied.bytes.count
+                return part
             }
-            return (moved, changes, bytes)
+            return (moved, changes, bytes, split.holdsMore ? try target.parkedScope() : nil)
         }
+        if let held { parked = held }
         figures.apply(to: moved, changes: changes, bytes: bytes, seconds: (clock.now - begun) / .seconds(1))
         progress.changes += changes
         settings.onEvent?(.applied(changes: changes, through: moved.lastID))

@@ -23,6 +23,8 @@ package actor Pipeline {
         package var startedAt = ""
         /// How far the stream may go: a target that stays behind on purpose, or one that stops somewhere.
         package var limit = StreamLimit()
+        /// What becomes of a transaction that cannot be applied.
+        package var failurePolicy = FailurePolicy.stop
         /// Are pages to tell the transaction of each change?
         package var notesTransactions = false
         /// A pause after each step, where a window is worth more the more it holds; 0 for none.
@@ -68,6 +70,8 @@ package actor Pipeline {
     /// The generation of capture that each of the pipeline's tables has now.
     private(set) var generations: [TableName: Int32] = [:]
     private(set) var keyless: Set<TableName> = []
+    /// What waits behind parked transactions, as the target had it where the cursor is.
+    var parked = ParkedScope()
     /// Tables of which it does not matter that rows passed capture unseen, since they are being repaired.
     private var trusted: Set<TableName> = []
     /// Is this the pipeline's worker, or does it work beside one?
@@ -236,7 +240,7 @@ package actor Pipeline {
         return nextLook
     }
 
-    private func abandonLook() {
+    func abandonLook() {
         nextLook?.abandon()
         nextLook = nil
     }
@@ -264,18 +268,21 @@ package actor Pipeline {
         abandonLook()
         let (openSource, openTarget, name, worker) = (connections.source, connections.target, settings.name, settings.worker)
         let notesTransactions = settings.notesTransactions
-        let cursor = try await targetThread.run { target in
+        let (cursor, scope) = try await targetThread.run { target in
             target = nil
             let opened = try openTarget()
             target = opened
-            guard takingOver else { return try opened.cursor() }
+            // In this order: what is parked later raises the cursor's revision.
+            guard takingOver else { return (try opened.cursor(), try opened.parkedScope()) }
             if isBound { try opened.requireNoOtherLeader(than: worker) }
             let cursor = try opened.takeOver(worker: worker)
             // It may have waited for the cursor, or have been stopped, in between.
             if isBound { try opened.requireNoOtherLeader(than: worker) }
-            return cursor
+            return (cursor, try opened.parkedScope())
         }
         if takingOver { figures.takeOver(at: cursor) }
+        guard settings.failurePolicy != .setAside || scope != nil else { throw OlderTarget.error(name) }
+        parked = scope ?? ParkedScope()
         let (identity, selection, tables, promotion) = try await sourceThread.run { source in
             source = nil
             let opened = try openSource()
@@ -323,10 +330,11 @@ package actor Pipeline {
 
     /// The place where another process of the pipeline left the cursor, and what it copied.
     func reload() async throws -> Cursor {
-        let (cursor, known) = try await targetThread.run { target in
+        let (cursor, known, scope) = try await targetThread.run { target in
             guard let target else { throw CancellationError() }
-            return (try target.cursor(), try target.copies(expecting: []))
+            return (try target.cursor(), try target.copies(expecting: []), try target.parkedScope())
         }
+        parked = scope ?? ParkedScope()
         known.forEach(know)
         progress.cursor = cursor
         return cursor

@@ -114,6 +114,7 @@ package struct Rewind: Sendable {
         let (openHistory, name) = (openHistory, name)
         return try await naming {
             let copies = try openAdministration().copies(of: name)
+            guard try openAdministration().parked(of: name).transactions.isEmpty else { throw hasParked }
             return try await source.run { source in
                 let history = try openHistory()
                 source = history
@@ -134,6 +135,13 @@ package struct Rewind: Sendable {
                 return Way(place: found, cursor: cursor, tables: tables)
             }
         }
+    }
+
+    /// Going on from there would bring the changes that are parked a second time.
+    private var hasParked: TidemarkError {
+        TidemarkError(
+            "the target cannot be taken back", pipeline: name, why: "it keeps parked changes, which are part of what would be taken back",
+            remedy: "Settle them first: tidemark parked list … names them.")
     }
 
     private var isNotSetUp: TidemarkError {

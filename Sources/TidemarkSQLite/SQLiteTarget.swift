@@ -7,11 +7,11 @@ package import TidemarkCore
 /// does not capture what tidemark applies.
 package final class SQLiteTarget: ChangeTarget {
     let database: SQLiteDatabase
-    private let path: String
-    private let place: FilePlace?
-    private let pipeline: String
-    private let tables: TargetTables
-    private let staging: WindowStaging
+    let path: String
+    let place: FilePlace?
+    let pipeline: String
+    let tables: TargetTables
+    let staging: WindowStaging
     /// As whom this connection took the pipeline over; nil where it works beside its worker.
     private var holder: (worker: String, epoch: Int64)?
     private let numbers: TargetRowNumbers
@@ -114,7 +114,7 @@ package final class SQLiteTarget: ChangeTarget {
     /// wait at the beginning, where it is refused before it has done anything.
     package func apply(
         _ window: Window, tables captured: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
-        nextPage: () throws -> ChangePage?
+        parking faults: [ParkedFault], nextPage: () throws -> SplitPage?
     ) throws -> Cursor {
         try place?.check(path, role: "target")
         return try saying("a window was not applied", pipeline: pipeline, path: path) {
@@ -126,11 +126,16 @@ package final class SQLiteTarget: ChangeTarget {
                 let application = try WindowApplication(
                     database, pipeline: pipeline, order: order, tables: tables, staging: staging)
                 var moved = cursor.moved(over: window)
-                while let page = try nextPage() {
-                    try application.take(page)
-                    moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)
+                let parked = ParkedTables(database: database, pipeline: pipeline)
+                let ids = faults.isEmpty ? [] : try parked.add(faults)
+                var known: Set<Int32> = []
+                while let part = try nextPage() {
+                    if !part.applied.changes.isEmpty { try application.take(part.applied) }
+                    if !part.parked.changes.isEmpty { try parked.add(part, ids: ids, tables: captured, known: &known) }
+                    moved.lastID = max(moved.lastID, part.applied.changes.last?.id ?? 0, part.parked.changes.last?.id ?? 0)
                 }
                 try application.finish()
+                try parked.noteParked(ids, by: holder?.worker ?? "tidemark")
                 try numbers.advance(window.sequences)
                 if case .change(let id) = window.end { moved.lastID = max(moved.lastID, id) }
                 if window.isBackward { moved.lastID = window.throughID }

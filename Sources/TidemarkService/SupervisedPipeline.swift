@@ -154,6 +154,7 @@ actor SupervisedPipeline {
     private var settings: Pipeline.Settings {
         var settings = Pipeline.Settings(name: name, worker: instance)
         settings.isLeader = true
+        settings.startedAt = Clock.now
         settings.follow(definition.run)
         settings.limit = StreamLimit(delaySeconds: definition.delaySeconds)
         return settings
@@ -179,10 +180,11 @@ actor SupervisedPipeline {
             await waitUntilAsked()
             return
         }
-        let waitMs = Self.waitMs(failures, maxMs: isTemporary ? 30_000 : 300_000)
-        retryAt = Date.now.addingTimeInterval(Double(waitMs) / 1_000)
+        // Databases come back by themselves: nobody should have to wait long for that to be seen.
+        let wait = min(RetryWait.afterFailures(failures), isTemporary ? .seconds(30) : RetryWait.max)
+        retryAt = Date.now.addingTimeInterval(wait.inSeconds)
         activity = .backingOff
-        await wakeup.wait(ms: waitMs)
+        await wakeup.wait(ms: Int(wait.inSeconds * 1_000))
         isAskedToRun = false
         retryAt = nil
     }
@@ -192,11 +194,5 @@ actor SupervisedPipeline {
         while !isStopping, !isAskedToRun { await wakeup.wait(ms: 60_000) }
         isAskedToRun = false
         failures = 0
-    }
-
-    /// Doubling from one second, with jitter so that many pipelines do not come back at one moment.
-    static func waitMs(_ failures: Int, maxMs: Int) -> Int {
-        let ceiling = min(maxMs, 1_000 << min(max(failures - 1, 0), 16))
-        return Int.random(in: ceiling / 2...ceiling)
     }
 }

@@ -125,6 +125,7 @@ actor SyncTasks {
 
     private func pipeline(for task: SyncTask, _ definition: PipelineDefinition) throws -> Pipeline {
         var settings = Pipeline.Settings(name: definition.name, worker: instance)
+        settings.startedAt = Clock.now
         if let existing = task.existing.flatMap({ TableCopy.Existing(rawValue: $0) }) { settings.existing = existing }
         return try Pipeline(definition, settings, log: log)
     }

@@ -133,6 +133,8 @@ extension ReplicaState {
         if !incomplete.isEmpty { lines.append("NOT COMPLETE: \(incomplete.map(\.description).joined(separator: ", ")) are not copied to their end") }
         if !differing.isEmpty { lines.append("DIFFERED when last compared: \(differing.map(\.description).joined(separator: ", "))") }
         if !neverCompared.isEmpty { lines.append("never compared with the source: \(neverCompared.map(\.description).joined(separator: ", "))") }
+        if parkedTransactions > 0 { lines.append("\(parkedTransactions) transactions are SET ASIDE, and not applied: tidemark parked list … names them") }
+        if !notExact.isEmpty { lines.append("NOT EXACT because of parked changes: \(notExact.map(\.description).joined(separator: ", "))") }
         if standing?.role == .primary { lines.append("is the primary already, since \(standing?.since ?? "?")") }
         return lines
     }
@@ -166,8 +168,11 @@ private struct RiskJSON: Encodable {
     let missingKnown: Int64?
     let incomplete: [String]
     let differing: [String]
+    let parkedTransactions: Int
+    let notExact: [String]
 
     init(_ state: ReplicaState) {
+        (parkedTransactions, notExact) = (state.parkedTransactions, state.notExact.map(\.description))
         (pipeline, target, appliedID, appliedAt) = (state.pipeline, state.address, state.cursor.lastID, state.appliedAt)
         (appliedSourceTime, seenID, seenAt) = (state.heartbeat?.appliedAt, state.heartbeat?.seenID, state.heartbeat?.seenAt)
         (missingKnown, incomplete, differing) = (state.missingKnown, state.incomplete.map(\.description), state.differing.map(\.description))

@@ -110,6 +110,7 @@ struct PipelineOptions: ParsableArguments {
         entry.delay = try parsed("TIDEMARK_DELAY", StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
         entry.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
         entry.role = try parsed("TIDEMARK_ROLE", TargetRole.forms) { TargetRole(rawValue: $0) } ?? entry.role
+        entry.failurePolicy = try parsed("TIDEMARK_ON_FAILURE", FailurePolicy.forms) { FailurePolicy(rawValue: $0) } ?? entry.failurePolicy
         entry.logLimit = LogLimitRequest(
             maxBytes: try log?.maxLogSize?.bytes ?? parsed("TIDEMARK_MAX_LOG_SIZE", LogLimit.forms) { ByteCount.parsed($0) }
                 ?? entry.logLimit.maxBytes,
@@ -138,6 +139,7 @@ struct CaptureOptions: ParsableArguments {
 extension CaptureKind: ExpressibleByArgument {}
 extension CapturedImages: ExpressibleByArgument {}
 extension TargetRole: ExpressibleByArgument {}
+extension FailurePolicy: ExpressibleByArgument {}
 
 /// How far a target stays behind.
 struct DelayOptions: ParsableArguments {

@@ -17,8 +17,9 @@ struct Run: AsyncParsableCommand {
 
             SIGTERM and SIGINT stop it after the window at hand, with status 0. \
             It survives the loss of either database, and goes on when that is \
-            back. A change that cannot be applied stops it with status 1; once \
-            that is mended, the next run goes on at the same change.
+            back. A change that cannot be applied stops it with status 1, unless \
+            --on-failure says otherwise; once that is mended, the next run goes on \
+            at the same change.
 
             While it runs, it has the pipeline's lease, so that a service with the \
             same pipeline stands by; with --once it has not.
@@ -28,6 +29,8 @@ struct Run: AsyncParsableCommand {
                   --target postgresql://db2/shop
               tidemark run --create --source postgresql://db1/shop \\
                   --target postgresql://db3/empty
+              tidemark run --on-failure set-aside --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
               tidemark run --once --source sqlite:shop.db --target sqlite:replica.db
               tidemark run --config /etc/tidemark.yaml --log-format json
               tidemark run --delay 30m --source postgresql://db1/shop \\
@@ -57,6 +60,11 @@ struct Run: AsyncParsableCommand {
     @Flag(help: "Set up with the tables that the target lacks made there, as setup --create does.")
     var create = false
     @OptionGroup var copying: CopyOptions
+    @Option(
+        help: ArgumentHelp(
+            "What becomes of a change that cannot be applied. stop: the pipeline stops there. retry: it tries again, less and less often. set-aside: its transaction and all later changes of the rows that it touched are parked in the target, until tidemark parked settles them; the rest flows. stop unless said. Or TIDEMARK_ON_FAILURE.",
+            valueName: "stop|retry|set-aside"))
+    var onFailure: FailurePolicy?
     @OptionGroup var output: OutputOptions
     @OptionGroup var logging: LogOutputOptions
 
@@ -132,6 +140,7 @@ struct Run: AsyncParsableCommand {
         if verifyContinuously { definition.run.verify = .continuously }
         definition.run.maxRate = maxRate ?? definition.run.maxRate
         definition.run.jobs = copying.parallel.jobs ?? definition.run.jobs
+        definition.failurePolicy = onFailure ?? definition.failurePolicy
         return definition
     }
 

@@ -15,6 +15,8 @@ extension StatusReport {
         if let lostAt { lines.append("  GIVEN UP at \(lostAt): its tables have to be copied again") }
         if let worker { lines.append("  worker  \(worker) was the last to take it over") }
         if let heldBackBy { lines.append("  pruning waits for \(heldBackBy)") }
+        if parkedTransactions > 0 { lines.append("  parked  \(parkedTransactions) transactions, \(parkedChanges) changes, are SET ASIDE: not applied") }
+        if !notExactTables.isEmpty { lines.append("  tables  NOT EXACT because of parked changes: \(notExactTables.joined(separator: ", "))") }
         lines += copyLines
         if let proof { lines.append("  proof   \(proof)") }
         if let problem { lines.append("  \(problem)") }

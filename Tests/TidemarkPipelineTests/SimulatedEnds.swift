@@ -156,13 +156,13 @@ final class SimulatedTarget: ChangeTarget {
 
     func apply(
         _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
-        nextPage: () throws -> ChangePage?
+        parking faults: [ParkedFault], nextPage: () throws -> SplitPage?
     ) throws -> Cursor {
         var state = world.targetState
         var gone: [String] = []
         var moved = cursor
         (moved.snapshot, moved.witness) = (window.end, window.witness)
-        while let page = try nextPage() {
+        while let page = try nextPage()?.applied {
             try world.inner.withLock { try $0.mayFail("applying a page") }
             try apply(page, to: &state, gone: &gone)
             moved.lastID = max(moved.lastID, page.changes.last?.id ?? 0)

@@ -12,7 +12,7 @@ package enum PostgresSQL {
         "before-image.sql": PackageResources.before_image_sql,
         "row-capture.sql": PackageResources.row_capture_sql, "capture-kind.sql": PackageResources.capture_kind_sql,
         "capture.sql": PackageResources.capture_sql, "attach.sql": PackageResources.attach_sql,
-        "roles.sql": PackageResources.roles_sql, "lease.sql": PackageResources.lease_sql,
+        "roles.sql": PackageResources.roles_sql, "parked.sql": PackageResources.parked_sql, "lease.sql": PackageResources.lease_sql,
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

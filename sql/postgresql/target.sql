@@ -1,5 +1,5 @@
--- What tidemark keeps in a target: the place of each pipeline, how far its tables are copied, what was proven, what
--- the database is to each pipeline, and who leads it.
+-- What tidemark keeps in a target: the place of each pipeline, how far its tables are copied, what was proven, what was
+-- set aside, what the database is to each pipeline, and who leads it.
 --
 -- Locks: none on any table of yours. Run again, it changes nothing.
 -- By hand: psql -v ON_ERROR_STOP=1 -f target.sql
@@ -81,5 +81,6 @@ create table if not exists tidemark.repair (
     repaired_at      timestamptz not null default pg_catalog.clock_timestamp()
 );
 
+\ir parked.sql
 \ir roles.sql
 \ir lease.sql

@@ -72,3 +72,76 @@ CREATE TABLE IF NOT EXISTS tidemark_repair (
     snapshot         TEXT NOT NULL,     -- the row is now what the source had there
     repaired_at      TEXT NOT NULL
 );
+
+-- What is kept of transactions that were set aside, and of the later changes of their rows, which wait for them. Settle it
+-- with tidemark parked retry, or skip: by hand, a worker would not know of it.
+
+-- One row per transaction that could not be applied, until it is settled.
+CREATE TABLE IF NOT EXISTS tidemark_parked (
+    id               INTEGER PRIMARY KEY,  -- above all that the audit knows: a number names one transaction only
+    pipeline         TEXT NOT NULL,
+    transaction_id   TEXT NOT NULL,     -- as the source numbers it; SQLite numbers none, and a change counts as one
+    settled_with     INTEGER NOT NULL,  -- the lowest id of those whose rows cannot be told apart: they are settled together
+    parked_at        TEXT NOT NULL,
+    schema_name      TEXT,              -- where it failed, as far as that is known
+    table_name       TEXT,
+    key              TEXT,
+    change_id        INTEGER,
+    reason           TEXT NOT NULL      -- why, and what to type
+);
+
+-- Its changes, and those that wait for it. A row has changes of one parked transaction only, unless those are settled
+-- together; so each of them can be applied, in the order of the ids, without the others.
+CREATE TABLE IF NOT EXISTS tidemark_parked_change (
+    pipeline         TEXT NOT NULL,
+    change_id        INTEGER NOT NULL,
+    parked           INTEGER NOT NULL,  -- tidemark_parked.id
+    capture          INTEGER NOT NULL,  -- tidemark_parked_capture: what key and image hold
+    operation        TEXT NOT NULL,     -- as in the source's change log
+    key              TEXT,
+    image            TEXT,
+    is_waiting       INTEGER NOT NULL,  -- of a later transaction
+    holds_table      INTEGER NOT NULL,  -- from it on, all changes of the table wait
+    PRIMARY KEY (pipeline, change_id)
+);
+CREATE INDEX IF NOT EXISTS tidemark_parked_change_of ON tidemark_parked_change (parked, change_id);
+
+-- The tables of parked changes as the source's capture knew them then, which it may have forgotten since.
+CREATE TABLE IF NOT EXISTS tidemark_parked_capture (
+    pipeline         TEXT NOT NULL,
+    capture          INTEGER NOT NULL,
+    schema_name      TEXT NOT NULL,     -- empty where the source has no schemas
+    table_name       TEXT NOT NULL,
+    encoding         TEXT NOT NULL,     -- how keys and images are written: text, or SQLite's storage classes
+    PRIMARY KEY (pipeline, capture)
+);
+CREATE TABLE IF NOT EXISTS tidemark_parked_column (
+    pipeline         TEXT NOT NULL,
+    capture          INTEGER NOT NULL,
+    position         INTEGER NOT NULL,
+    name             TEXT NOT NULL,
+    type             TEXT NOT NULL,     -- the source's name of it
+    is_generated     INTEGER NOT NULL,
+    key_position     INTEGER,           -- from 1; NULL = not in the key
+    PRIMARY KEY (pipeline, capture, position)
+);
+
+-- What was done about parked transactions. Stays until the pipeline is torn down.
+CREATE TABLE IF NOT EXISTS tidemark_parked_audit (
+    id               INTEGER PRIMARY KEY,
+    pipeline         TEXT NOT NULL,
+    at               TEXT NOT NULL,
+    by               TEXT NOT NULL,
+    action           TEXT NOT NULL,     -- parked, retried, skipped
+    parked           INTEGER NOT NULL,
+    changes          INTEGER NOT NULL,
+    last_id          INTEGER NOT NULL,  -- the highest change id among them
+    detail           TEXT
+);
+CREATE TABLE IF NOT EXISTS tidemark_parked_audit_table (
+    audit            INTEGER NOT NULL,
+    pipeline         TEXT NOT NULL,
+    schema_name      TEXT NOT NULL,
+    table_name       TEXT NOT NULL,
+    PRIMARY KEY (audit, schema_name, table_name)
+);

@@ -14,6 +14,9 @@ package struct ReplicaState: Sendable {
     /// Tables that differed when they were last compared, and nobody has repaired since.
     package let differing: [TableName]
     package let neverCompared: [TableName]
+    /// Transactions that are set aside, and tables that are not exact because of such.
+    package let parkedTransactions: Int
+    package let notExact: [TableName]
     package let standing: Standing?
     package let isClosed: Bool
 
@@ -30,6 +33,8 @@ package struct ReplicaState: Sendable {
         standing = try side.roles.standing(of: definition.name)
         incomplete = copies.filter { $0.state != .done }.map(\.table)
         differing = proofs.filter { $0.differences > $0.repaired }.map(\.table)
+        let parked = try side.asTarget.parked(of: definition.name)
+        (parkedTransactions, notExact) = (parked.transactions.count, parked.notExact)
         let compared = Set(proofs.map(\.table))
         neverCompared = copies.map(\.table).filter { !compared.contains($0) }
     }

@@ -77,6 +77,13 @@ struct RoleChangeCheck {
             found.append(Finding(.problem, "table \(table.table) differs from the old primary's in \(table.differences ?? 0) rows",
                 remedy: "Type: tidemark verify --repair …"))
         }
+        if status.parkedTransactions > 0 {
+            found.append(Finding(.problem, "\(status.parkedTransactions) transactions are set aside, and the new primary would lack them",
+                remedy: "Settle them first: tidemark parked list … names them."))
+        } else if !status.notExactTables.isEmpty {
+            found.append(Finding(.problem, "parked changes of \(status.notExactTables.joined(separator: ", ")) were skipped",
+                remedy: "Type first: tidemark verify --repair …"))
+        }
         if status.tables.contains(where: { $0.verifiedAt == nil }) {
             found.append(Finding(.warning, "not every table was ever compared with the old primary's", remedy: "Type first: tidemark verify …"))
         }

@@ -45,7 +45,10 @@ package struct Switchover: Sendable {
         _ definition: PipelineDefinition, _ options: Options, worker: String, log: Logger,
         report: @escaping @Sendable (RoleChangeReport) -> Void
     ) {
-        flow = options.back ? definition.reversed : definition
+        var flow = options.back ? definition.reversed : definition
+        // What comes while roles change is not set aside unseen.
+        flow.failurePolicy = .stop
+        self.flow = flow
         (self.options, self.worker, self.log, timed) = (options, worker, log, TimedSteps(report))
     }
 

@@ -55,6 +55,16 @@ package struct ChangePage: Sendable {
             Change(id: id, capture: capture, operation: operation, key: copy(key), image: copy(image)))
     }
 
+    /// Appends a change of another page.
+    package mutating func take(_ change: Change, from page: ChangePage) {
+        page.bytes.withUnsafeBytes { bytes in
+            append(
+                id: change.id, capture: change.capture, operation: change.operation,
+                key: change.key.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) },
+                image: change.image.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) })
+        }
+    }
+
     private mutating func copy(_ source: UnsafeRawBufferPointer?) -> Range<Int>? {
         guard let source else { return nil }
         let start = bytes.count

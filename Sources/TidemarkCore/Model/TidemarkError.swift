@@ -28,10 +28,13 @@ package struct TidemarkError: Error, Sendable {
     package var why: String
     package var remedy: String
     package var retry: Retry
+    /// Is it about what a change holds, or about the one table that is to take it? Then changes of other rows need not wait for
+    /// whoever mends it.
+    package var isAboutData: Bool
 
     package init(
         _ what: String, pipeline: String? = nil, table: TableName? = nil, key: String? = nil,
-        changeID: Int64? = nil, why: String, remedy: String, retry: Retry = .never
+        changeID: Int64? = nil, why: String, remedy: String, retry: Retry = .never, isAboutData: Bool = false
     ) {
         self.what = what
         self.pipeline = pipeline
@@ -41,6 +44,7 @@ package struct TidemarkError: Error, Sendable {
         self.why = why
         self.remedy = remedy
         self.retry = retry
+        self.isAboutData = isAboutData
     }
 }
 

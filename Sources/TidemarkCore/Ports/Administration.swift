@@ -88,6 +88,15 @@ package protocol TargetAdministration: AnyObject {
     func copies(of pipeline: String) throws -> [TableCopy]
     func proofs(of pipeline: String) throws -> [TableProof]
 
+    /// What is parked of the pipeline.
+    func parked(of pipeline: String) throws -> ParkedState
+
+    /// The changes of a parked transaction and those that wait for it, in the order of their ids, behind a change.
+    func parkedChanges(of pipeline: String, _ id: Int64, after changeID: Int64, limit: Int) throws -> [KeptChange]
+
+    /// What was done about parked transactions, the newest first.
+    func parkedAudit(of pipeline: String, limit: Int) throws -> [SettledTransaction]
+
     /// Records that tables which are about to be made have to be copied from the first row on, whatever
     /// was known of them.
     func expect(_ copies: [TableCopy], of pipeline: String) throws
@@ -118,4 +127,11 @@ package protocol TargetAdministration: AnyObject {
 
     /// Forgets the pipeline; with the last one, all that tidemark has in the database goes.
     func remove(_ pipeline: String) throws
+}
+
+extension TargetAdministration {
+    /// Of targets that keep no rows.
+    package func parked(of pipeline: String) throws -> ParkedState { ParkedState() }
+    package func parkedChanges(of pipeline: String, _ id: Int64, after changeID: Int64, limit: Int) throws -> [KeptChange] { [] }
+    package func parkedAudit(of pipeline: String, limit: Int) throws -> [SettledTransaction] { [] }
 }

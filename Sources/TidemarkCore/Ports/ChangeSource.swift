@@ -54,6 +54,10 @@ package protocol ChangeSource: AnyObject {
     /// Lets pages tell the transaction of each change from now on, where the engine notes such.
     func noteTransactions()
 
+    /// Has pages tell the transaction of each change, where the engine notes such, and hold each change of a row, also those
+    /// that later ones replace; until it is switched off again.
+    func keepEveryChange(_ isWanted: Bool)
+
     /// Tells the source how far a pipeline is durable in its target, and removes from the log what
     /// every pipeline has and nobody wants kept. Called now and then; a call missed costs space, not data.
     /// - Returns: how the log stands to its cap then, which is enforced here too.
@@ -66,4 +70,5 @@ extension ChangeSource {
 
     /// Of engines that note none.
     package func noteTransactions() {}
+    package func keepEveryChange(_ isWanted: Bool) {}
 }

@@ -36,14 +36,42 @@ package protocol ChangeTarget: AnyObject {
     /// - Parameters:
     ///   - tables: by the generation that the changes carry.
     ///   - order: how the window's changes meet the tables.
-    ///   - nextPage: the window's next page, or nil at its end; what it throws rolls back.
+    ///   - faults: for which transactions of the window are parked.
+    ///   - nextPage: the window's next page, with what is parked of it, or nil at its end; what it throws rolls back.
     /// - Returns: the cursor as it is in the target now.
     /// - Throws: a `TidemarkError` with `.staged` where the window has to be given again in that order, and
     ///   with `.moved` where another process of the same worker's epoch has moved the cursor.
     func apply(
         _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
-        nextPage: () throws -> ChangePage?
+        parking faults: [ParkedFault], nextPage: () throws -> SplitPage?
     ) throws -> Cursor
+
+    /// Do two keys of a table name one row of the target exactly if their text is the same? False also where that cannot be said.
+    func comparesKeysByText(_ table: CapturedTable) -> Bool
+
+    /// What is parked of the pipeline; nil where the target has no place for it.
+    func parkedScope() throws -> ParkedScope?
+
+    /// Applies parked transactions, or gives them up, with those that cannot be told from them, in one transaction, and
+    /// raises the cursor's revision: a worker that runs looks anew at what is parked.
+    /// - Throws: where they cannot be applied; nothing is changed then.
+    func settle(_ settlement: ParkedSettlement) throws -> [SettledTransaction]
+}
+
+extension ChangeTarget {
+    /// A window of which nothing is parked.
+    package func apply(
+        _ window: Window, tables: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
+        nextPage: () throws -> ChangePage?
+    ) throws -> Cursor {
+        try apply(window, tables: tables, moving: cursor, order: order, parking: []) { try nextPage().map { SplitPage(applied: $0) } }
+    }
+
+    /// Of a target that keeps no rows, and refuses none.
+    package func parkedScope() throws -> ParkedScope? { nil }
+    package func settle(_ settlement: ParkedSettlement) throws -> [SettledTransaction] { throw ParkedSettlement.isUnknown(settlement.ids.first) }
+
+    package func comparesKeysByText(_ table: CapturedTable) -> Bool { false }
 }
 
 extension ChangeTarget {

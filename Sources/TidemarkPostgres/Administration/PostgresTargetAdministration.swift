@@ -105,7 +105,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
         }
     }
 
-    private static let tables = ["cursor", "table_copy", "table_proof", "repair", "lease"]
+    private static let tables = ["cursor", "table_copy", "table_proof", "repair", "lease"] + ParkedRecords.tables
 
     private func dropping() throws -> [String] { try OwnSchema(session: session).dropping(Self.tables) }
 

@@ -99,7 +99,7 @@ struct PagedWindow: WindowWork {
     }
 
     /// Waits for the last page's upsert, on which the server worked while this page was planned.
-    private mutating func settle() throws {
+    mutating func settle() throws {
         guard let table = unsettled else { return try refusable(nil) { try tables.session.settle() } }
         unsettled = nil
         try refusable(table.statements.captured) { try table.completeUpsert() }
@@ -241,6 +241,6 @@ struct WholeRowsMissing {
         TidemarkError(
             "a row that the source deleted is not on the target", pipeline: context.pipeline, table: table.name, changeID: first,
             why: "the table has no key, and \(count) whole row\(count == 1 ? " was" : "s were") not found",
-            remedy: "The target was changed by someone else: type tidemark copy --table … --existing empty …, or give it a key on both sides.")
+            remedy: "The target was changed by someone else: type tidemark copy --table … --existing empty …, or give it a key on both sides.", isAboutData: true)
     }
 }

@@ -6,9 +6,10 @@ package final class PostgresTarget: ChangeTarget {
     let context: ApplyContext
     let tables: TargetTables
     /// As whom this session took the pipeline over; nil where it works beside its worker.
-    private var holder: (worker: String, epoch: Int64)?
+    private(set) var holder: (worker: String, epoch: Int64)?
     private let sequences: TargetSequences
 
+    var parked: ParkedRecords { ParkedRecords(session: session, pipeline: context.pipeline) }
     var cursorRow: CursorRow { CursorRow(session: session, pipeline: context.pipeline) }
 
     package init(_ url: String, pipeline: String) throws {
@@ -152,12 +153,12 @@ package final class PostgresTarget: ChangeTarget {
     /// are gone by then, and it has to be given again.
     package func apply(
         _ window: Window, tables captured: [Int32: CapturedTable], moving cursor: Cursor, order: ApplyOrder,
-        nextPage: () throws -> ChangePage?
+        parking faults: [ParkedFault], nextPage: () throws -> SplitPage?
     ) throws -> Cursor {
         tables.captured = captured
         do {
             let first = try nextPage()
-            guard order == .paged else { return try apply(window, cursor, StagedWindow(tables), first, nextPage) }
+            guard order == .paged else { return try apply(window, cursor, StagedWindow(tables), faults, first, nextPage) }
             var pagesRead = 1
             var atEnd = first == nil
             // Not asked again once it has said that there are no more.
@@ -167,11 +168,11 @@ package final class PostgresTarget: ChangeTarget {
                 return page
             }
             do {
-                return try apply(window, cursor, PagedWindow(tables), first, next)
+                return try apply(window, cursor, PagedWindow(tables), faults, first, next)
             } catch let refusal as PageRefusal {
                 guard pagesRead == 1 else { throw refusal.askingForStaging(context) }
                 session.rollback()
-                return try apply(window, cursor, StagedWindow(tables), first, next)
+                return try apply(window, cursor, StagedWindow(tables), faults, first, next)
             }
         } catch {
             session.rollback()
@@ -186,21 +187,27 @@ package final class PostgresTarget: ChangeTarget {
     /// The cursor moves first: its row lock makes a second worker wait, and its compare-and-set makes
     /// it fail.
     private func apply(
-        _ window: Window, _ cursor: Cursor, _ start: some WindowWork, _ first: ChangePage?,
-        _ nextPage: () throws -> ChangePage?
+        _ window: Window, _ cursor: Cursor, _ start: some WindowWork, _ faults: [ParkedFault], _ first: SplitPage?,
+        _ nextPage: () throws -> SplitPage?
     ) throws -> Cursor {
         try session.run(context.begin)
         var moved = cursor.moved(over: window)
         try cursorRow.move(cursor, to: moved, noting: window.heartbeat, by: tables.prepared)
         var work = start
+        var parking = try WindowParking(parked, faults, tables: tables.captured, by: holder?.worker)
         var page = first
-        while let changes = page {
-            try work.apply(changes)
-            moved.lastID = max(moved.lastID, changes.changes.last?.id ?? 0)
+        while let part = page {
+            if !part.applied.changes.isEmpty { try work.apply(part.applied) }
+            if !part.parked.changes.isEmpty {
+                try work.settle()
+                try parking.keep(part)
+            }
+            moved.lastID = max(moved.lastID, part.applied.changes.last?.id ?? 0, part.parked.changes.last?.id ?? 0)
             page = try nextPage()
         }
         if window.isBackward { moved.lastID = window.throughID }
         try work.finish()
+        try parking.finish()
         try sequences.advance(window.sequences)
         try closeWindow(at: moved.lastID, using: work.tablesUsed)
         try session.run("commit")
@@ -233,6 +240,8 @@ package final class PostgresTarget: ChangeTarget {
 /// One way to bring a window's pages into the target, inside a transaction.
 protocol WindowWork {
     mutating func apply(_ page: ChangePage) throws
+    /// Waits for what the server still works on.
+    mutating func settle() throws
     /// After the last page.
     mutating func finish() throws
     var tablesUsed: [TargetTable] { get }

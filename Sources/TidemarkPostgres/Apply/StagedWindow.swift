@@ -30,6 +30,9 @@ struct StagedWindow: WindowWork {
         }
     }
 
+    /// Each statement was waited for.
+    mutating func settle() {}
+
     mutating func finish() throws {
         try flush(final: true)
         for capture in stage.captures.sorted() {

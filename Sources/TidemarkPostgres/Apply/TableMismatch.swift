@@ -8,8 +8,8 @@ struct TableMismatch {
     private static let again = "then type: tidemark run …; it goes on by itself."
     private var quoted: String { PostgresIdentifier.quoted(table) }
 
-    private func error(_ what: String, _ why: String, _ remedy: String) -> TidemarkError {
-        TidemarkError(what, pipeline: context.pipeline, table: table, why: why, remedy: remedy)
+    private func error(_ what: String, _ why: String, _ remedy: String, isAboutData: Bool = true) -> TidemarkError {
+        TidemarkError(what, pipeline: context.pipeline, table: table, why: why, remedy: remedy, isAboutData: isAboutData)
     }
 
     func noTable() -> TidemarkError {
@@ -30,7 +30,7 @@ struct TableMismatch {
         error(
             "row-level security of the target would hide rows from tidemark",
             "the policies of \(quoted) apply to the role \(context.role)",
-            "Type as a superuser: alter role \(PostgresIdentifier.quoted(context.role)) bypassrls; \(Self.again)")
+            "Type as a superuser: alter role \(PostgresIdentifier.quoted(context.role)) bypassrls; \(Self.again)", isAboutData: false)
     }
 
     func noColumn(_ column: CapturedColumn) -> TidemarkError {

@@ -34,7 +34,13 @@ struct TargetFault {
         let place = columns.isEmpty ? "" : " in " + columns.map(PostgresIdentifier.quoted).joined(separator: ", ")
         return TidemarkError(
             what, pipeline: pipeline, table: table, key: key, changeID: changeID, why: why(place),
-            remedy: remedy(table.map(PostgresIdentifier.quoted) ?? "tidemark.cursor", columns.first), retry: retry)
+            remedy: remedy(table.map(PostgresIdentifier.quoted) ?? "tidemark.cursor", columns.first), retry: retry,
+            isAboutData: table != nil && isAboutData)
+    }
+
+    /// Constraints, values, and what is missing of a table. Not rights, resources, or what the server is in the middle of.
+    private var isAboutData: Bool {
+        PageRefusal.isAboutRows(failure) || ["42P01", "42703", "42804", "42P10", "428C9"].contains(failure.sqlState)
     }
 
     /// Does the message speak of schema and server? A trigger can raise any other, with any values in it.

@@ -77,7 +77,7 @@ final class TargetTables {
             return TidemarkError(
                 "a row is not in the change log", pipeline: context.pipeline, table: table, key: key, changeID: change.id,
                 why: "its image was too large for JSON when it was captured",
-                remedy: "Make the row smaller, or leave the table out with --exclude and type: tidemark setup …")
+                remedy: "Make the row smaller, or leave the table out with --exclude and type: tidemark setup …", isAboutData: true)
         }
         return TidemarkError(
             "a table was altered", pipeline: context.pipeline, table: table, changeID: change.id,

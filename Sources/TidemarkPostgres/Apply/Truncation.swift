@@ -15,7 +15,7 @@ struct Truncation {
             TidemarkError(
                 "a table of the target cannot be truncated", pipeline: context.pipeline, table: table.name,
                 why: "\(child) still refers to its rows by \(foreignKey), and would lose them too",
-                remedy: "\(context.grantOfReplicaRole) or drop that foreign key on the target; then type: tidemark run …")
+                remedy: "\(context.grantOfReplicaRole) or drop that foreign key on the target; then type: tidemark run …", isAboutData: true)
         }
     }
 
@@ -52,7 +52,7 @@ struct Truncation {
             throw TidemarkError(
                 "the target lacks a partition", pipeline: context.pipeline, table: table.captured.name, changeID: leaf.id,
                 why: "the source truncated its partition \(found[0, 1] ?? ""), and which rows that removed only the partition says",
-                remedy: "Type: tidemark copy --table … --existing empty …, or partition the target as the source is.")
+                remedy: "Type: tidemark copy --table … --existing empty …, or partition the target as the source is.", isAboutData: true)
         }
         guard try !truncated([name]) else { return }
         try session.query("delete from \(name)")

@@ -189,7 +189,7 @@ extension PostgresTarget: RowTarget {
     /// Removes what the table holds, or refuses to, as the operator has chosen.
     private func prepare(_ target: TargetTable, for copy: TableCopy) throws {
         switch copy.existing {
-        case .merge, .keep: break
+        case .merge, .keep: return
         case .empty:
             do {
                 try Truncation(session: session, context: context).empty([target])
@@ -197,9 +197,9 @@ extension PostgresTarget: RowTarget {
                 throw cascade.error(context)
             }
         case .refuse:
-            guard try hasRows(in: target) else { return }
-            throw TableCopy.refusal(of: target.captured.name, pipeline: context.pipeline)
+            guard try !hasRows(in: target) else { throw TableCopy.refusal(of: target.captured.name, pipeline: context.pipeline) }
         }
+        try parked.discard(target.captured.name, because: "the table was copied anew")
     }
 
     private func hasRows(in target: TargetTable) throws -> Bool {

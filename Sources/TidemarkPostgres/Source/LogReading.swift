@@ -14,6 +14,8 @@ final class LogReading {
     private var summarizedThrough: Int64 = 0
     private var isPrepared = false
     var withTransactions = false
+    /// Is nothing to be folded, and each change to name its transaction?
+    var keepsEveryChange = false
 
     init(session: PostgresSession, prepared: PreparedStatements) {
         self.session = session
@@ -69,8 +71,8 @@ final class LogReading {
     ) throws {
         guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
         for piece in Self.pieces(of: id..<max(id, window.throughID)) {
-            let rows = LogRows(ids: piece, start: start, end: end, captures: captures, withTransactions: withTransactions)
-            try session.copyOutChanges(try isRepetitive(rows) ? rows.folded : rows.inOrder, limits, receive)
+            let rows = LogRows(ids: piece, start: start, end: end, captures: captures, withTransactions: withTransactions || keepsEveryChange)
+            try session.copyOutChanges(try !keepsEveryChange && isRepetitive(rows) ? rows.folded : rows.inOrder, limits, receive)
         }
     }
 

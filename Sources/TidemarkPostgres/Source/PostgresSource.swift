@@ -30,6 +30,7 @@ package final class PostgresSource: ChangeSource {
     }
 
     package func noteTransactions() { log.withTransactions = true }
+    package func keepEveryChange(_ isWanted: Bool) { log.keepsEveryChange = isWanted }
 
     package func identity() throws -> String {
         try reporting("the source cannot be identified") {

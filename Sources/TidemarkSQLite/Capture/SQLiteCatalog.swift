@@ -11,7 +11,13 @@ package struct SQLiteCatalog {
     ] + targetTables + [roleTable]
 
     /// What a target keeps.
-    static let targetTables = ["tidemark_cursor", "tidemark_table_copy", "tidemark_table_proof", "tidemark_repair"]
+    static let targetTables = ["tidemark_cursor", "tidemark_table_copy", "tidemark_table_proof", "tidemark_repair"] + parkedTables
+
+    /// What it keeps of transactions that were set aside.
+    static let parkedTables = [
+        "tidemark_parked", "tidemark_parked_change", "tidemark_parked_capture", "tidemark_parked_column", "tidemark_parked_audit",
+        "tidemark_parked_audit_table",
+    ]
 
     /// What a source and a target keep.
     static let roleTable = "tidemark_role"

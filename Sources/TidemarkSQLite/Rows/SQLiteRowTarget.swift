@@ -184,9 +184,9 @@ package final class SQLiteRowTarget: RowTarget {
         case .merge, .keep: return
         case .empty: try database.execute("DELETE FROM \(rows.quotedName)")
         case .refuse:
-            guard try hasRows(rows) else { return }
-            throw TableCopy.refusal(of: rows.captured.name, pipeline: pipeline)
+            guard try !hasRows(rows) else { throw TableCopy.refusal(of: rows.captured.name, pipeline: pipeline) }
         }
+        try ParkedTables(database: database, pipeline: pipeline).discard(rows.captured.name, because: "the table was copied anew")
     }
 
     private func hasRows(_ rows: TableRows) throws(SQLiteFailure) -> Bool {

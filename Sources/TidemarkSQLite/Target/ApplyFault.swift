@@ -11,7 +11,7 @@ struct ApplyFault {
     func error(for cause: any Error, order: ApplyOrder) -> TidemarkError {
         if let fault = cause as? ValueFault {
             let column = fault.column.isEmpty ? "" : "column \(SQLiteIdentifier.quoted(fault.column)): "
-            return refused("the target cannot hold a value", why: column + fault.why, remedy: fault.remedy)
+            return refused("the target cannot hold a value", why: column + fault.why, remedy: fault.remedy, isAboutData: true)
         }
         guard let failure = cause as? SQLiteFailure else {
             return (cause as? TidemarkError) ?? refused("a change was not applied", why: "\(cause)", remedy: "Report this.")
@@ -24,7 +24,7 @@ struct ApplyFault {
                 "a row's unique value is still held by another row", why: failure.message,
                 remedy: "The window is applied again as a whole.", retry: .staged)
         }
-        return refused("the target refused a change", why: failure.message, remedy: Self.remedy(failure))
+        return refused("the target refused a change", why: failure.message, remedy: Self.remedy(failure), isAboutData: failure.isConstraint || failure.isTooBig)
     }
 
     private static func remedy(_ failure: SQLiteFailure) -> String {
@@ -44,9 +44,11 @@ struct ApplyFault {
     }
 
     private func refused(
-        _ what: String, why: String, remedy: String, retry: TidemarkError.Retry = .never
+        _ what: String, why: String, remedy: String, retry: TidemarkError.Retry = .never,
+        isAboutData: Bool = false
     ) -> TidemarkError {
         TidemarkError(
-            what, pipeline: pipeline, table: table, key: key, changeID: changeID, why: why, remedy: remedy, retry: retry)
+            what, pipeline: pipeline, table: table, key: key, changeID: changeID, why: why, remedy: remedy, retry: retry,
+            isAboutData: isAboutData)
     }
 }

@@ -124,6 +124,7 @@ struct StagedReplay {
         TidemarkError(
             "a row that the source deleted is not on the target", pipeline: pipeline, table: table.captured.name,
             changeID: changeID, why: "the table has no key, and no row, or too few, hold exactly these values",
-            remedy: "The target was changed by someone else: type tidemark copy --table … --existing empty …, or give it a key on both sides.")
+            remedy: "The target was changed by someone else: type tidemark copy --table … --existing empty …, or give it a key on both sides.",
+            isAboutData: true)
     }
 }

@@ -65,6 +65,6 @@ struct TargetShape {
     }
 
     private func error(_ what: String, why: String, remedy: String) -> TidemarkError {
-        TidemarkError(what, pipeline: pipeline, table: captured.name, why: why, remedy: remedy)
+        TidemarkError(what, pipeline: pipeline, table: captured.name, why: why, remedy: remedy, isAboutData: true)
     }
 }

@@ -28,7 +28,7 @@ final class TargetTable {
     private static let valuesMax = 256
 
     enum Statement: Hashable {
-        case upsert, upsertSeveral, insert, insertSeveral, delete, deleteWholeRows, clear
+        case upsert, upsertSeveral, insert, insertSeveral, delete, deleteWholeRows, clear, find
     }
 
     /// - Throws: a `TidemarkError` where the target cannot take the table's changes.
@@ -60,6 +60,9 @@ final class TargetTable {
         netsWholeRows = captured.keyColumns.isEmpty && !table.uniqueIndexes.isEmpty
     }
 
+    /// Are two keys one row exactly if their text is the same?
+    var comparesKeysByText: Bool { !captured.keyColumns.isEmpty && keyIsExact }
+
     /// May another row than the one with its key hold a row's unique value?
     var hasFurtherUniqueValues: Bool {
         let key = Set(keyTerms.compactMap(\.column))
@@ -84,11 +87,15 @@ final class TargetTable {
             case .delete: "DELETE FROM \(quotedName) WHERE \(keyMatch)"
             case .deleteWholeRows: wholeRowDeletion
             case .clear: "DELETE FROM \(quotedName)"
+            case .find: "SELECT \(written.map(quoted).joined(separator: ", ")) FROM \(quotedName) WHERE \(keyMatch) LIMIT 1"
             }
         let statement = try database.prepare(sql)
         prepared[kind] = statement
         return statement
     }
+
+    /// What `find` reads.
+    var columnNames: [String] { written.map(\.name) }
 
     private func quoted(_ column: SQLiteTable.Column) -> String { SQLiteIdentifier.quoted(column.name) }
 

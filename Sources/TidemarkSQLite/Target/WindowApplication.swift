@@ -159,7 +159,8 @@ final class WindowApplication {
             table: table.captured.name, changeID: change.id,
             why: "such rows are deleted and inserted anew, and the target's column \(SQLiteIdentifier.quoted(own)), which"
                 + " the source has not, would lose its values",
-            remedy: "Move the target's own columns to a table beside it, or drop the unique index there; then type: tidemark run …")
+            remedy: "Move the target's own columns to a table beside it, or drop the unique index there; then type: tidemark run …",
+            isAboutData: true)
     }
 
     /// A truncation of one partition names it. Here the partitions are one table, which must not be emptied for it.
@@ -173,7 +174,8 @@ final class WindowApplication {
         throw TidemarkError(
             "one partition was truncated", pipeline: pipeline, table: table, changeID: change.id,
             why: "on this target the partitions are one table, and which of its rows are gone is not in the log",
-            remedy: "Type: tidemark copy --table … --existing empty …; from now on, DELETE from a partition instead of TRUNCATE.")
+            remedy: "Type: tidemark copy --table … --existing empty …; from now on, DELETE from a partition instead of TRUNCATE.",
+            isAboutData: true)
     }
 
     private func refusal(of change: Change, in page: ChangePage) -> TidemarkError {
@@ -183,7 +185,7 @@ final class WindowApplication {
             return TidemarkError(
                 "a row is not in the change log", pipeline: pipeline, table: table, key: key, changeID: change.id,
                 why: "its image was too large for JSON when it was captured",
-                remedy: "Make the row smaller, or leave the table out with --exclude and type: tidemark setup …")
+                remedy: "Make the row smaller, or leave the table out with --exclude and type: tidemark setup …", isAboutData: true)
         }
         return TidemarkError(
             "a table was altered", pipeline: pipeline, table: table, changeID: change.id,

@@ -19,6 +19,8 @@ extension SQLiteFailure {
     var saysAlreadyThere: Bool { primaryCode == SQLITE_ERROR && message.hasSuffix("already exists") }
 
     var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT || primaryCode == SQLITE_MISMATCH }
+    /// Is a value longer than SQLite holds?
+    var isTooBig: Bool { primaryCode == SQLITE_TOOBIG }
 }
 
 // The importer leaves out macros that are computed from others.

@@ -153,6 +153,7 @@ package final class PostgresRoleAdministration: RoleAdministration {
                     ])
                 try session.query("delete from tidemark.table_copy where pipeline = $1", [.text(pipeline)])
                 try session.query("delete from tidemark.table_proof where pipeline = $1", [.text(pipeline)])
+                try ParkedRecords(session: session, pipeline: pipeline).discard(nil, because: "the database follows another one")
                 for (table, capture) in tables.sorted(by: { $0.key < $1.key }) {
                     var copy = TableCopy(table, .keep)
                     copy.capture = capture

@@ -141,6 +141,7 @@ package final class SQLiteRoleAdministration: RoleAdministration {
                 ])
             _ = try database.rows("DELETE FROM main.tidemark_table_copy WHERE pipeline = ?", [.string(pipeline)])
             _ = try database.rows("DELETE FROM main.tidemark_table_proof WHERE pipeline = ?", [.string(pipeline)])
+            try ParkedTables(database: database, pipeline: pipeline).discard(nil, because: "the database follows another one")
             for (table, capture) in tables.sorted(by: { $0.key < $1.key }) {
                 var copy = TableCopy(table, .keep)
                 copy.capture = capture
