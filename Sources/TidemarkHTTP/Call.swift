@@ -12,6 +12,8 @@ struct Call: Sendable {
     var parameters: [String: String]
     var query: [String: String] = [:]
     var body: [UInt8] = []
+    /// Many clients send one where there is nothing to say.
+    var hasEmptyObject: Bool { body.filter { !" \n\r\t".utf8.contains($0) }.elementsEqual("{}".utf8) }
     /// What the client says that it has.
     var ifNoneMatch: String?
 

@@ -76,7 +76,7 @@ struct Responder: HTTPResponder {
                 call.body = try await body(of: request, over: connection)
                 hasUnreadBody = false
             }
-            if !route.takesBody, !call.body.isEmpty { throw Problem.malformed("\(request.method) \(route.path) takes no body.") }
+            if !route.takesBody, !call.body.isEmpty, !call.hasEmptyObject { throw Problem.malformed("\(request.method) \(route.path) takes no body.") }
             call.query = try Self.query(request.uri.query, known: route.query)
             call.ifNoneMatch = request.headers[.ifNoneMatch]
             // What would only be thrown away is not begun.

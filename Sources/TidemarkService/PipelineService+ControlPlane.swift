@@ -76,17 +76,30 @@ extension PipelineService {
         return (try? await OwnThread.run { given.oriented() }) ?? given
     }
 
+    /// Whoever follows may be copying, or wait for somebody who has paused the pipeline.
+    private static func activity(_ activity: PipelineView.Activity, _ report: StatusReport?) -> PipelineView.Activity {
+        guard activity == .following else { return activity }
+        return switch report?.state {
+        case .copying: .copying
+        case .paused: .paused
+        default: activity
+        }
+    }
+
     func view(of member: Member) async -> PipelineView {
         let (pipeline, watch) = (member.pipeline, member.watch)
         let (report, figures, age) = await (watch.report, watch.figures, watch.ageSeconds)
         let state = await pipeline.standing
+        // What was asked before setup had ended says nothing any more.
+        let isBeginning = state.activity == .following && report?.state == .notSetUp
+        let activity = isBeginning ? .starting : Self.activity(state.activity, report)
         let assessment = PipelineAssessment(
-            activity: state.activity, status: report, statusAgeSeconds: age, failures: state.failures, lastError: state.lastError,
+            activity: activity, status: report, statusAgeSeconds: age, failures: state.failures, lastError: state.lastError,
             retryInSeconds: state.retryAt.map { $0.timeIntervalSinceNow }, leader: state.lease?.holder,
             parkedTransactions: report?.parkedTransactions ?? 0, notExactTables: report?.notExactTables ?? [],
             pendingSeconds: figures.pendingSeconds, endToEndSeconds: figures.endToEndSeconds)
         return PipelineView(
-            name: pipeline.name, health: assessment.health, activity: state.activity, summary: assessment.summary, reason: assessment.reason,
+            name: pipeline.name, health: assessment.health, activity: activity, summary: assessment.summary, reason: assessment.reason,
             onFailure: (pipeline.entry.failurePolicy ?? .stop).rawValue, retryAt: state.retryAt?.formatted(.iso8601), failures: state.failures,
             lastError: state.lastError,
             lease: state.lease.map {

@@ -131,8 +131,10 @@ actor SyncTasks {
     }
 
     private func note(_ verdict: TableVerdict, of id: String) {
-        known[id]?.recordsSynced += verdict.proof.rows
-        known[id]?.differences = (known[id]?.differences ?? 0) + verdict.proof.differences - verdict.proof.repaired
+        guard var task = known[id] else { return }
+        task.recordsSynced += verdict.proof.rows
+        task.differences = (task.differences ?? 0) + verdict.proof.differences - verdict.proof.repaired
+        known[id] = task
     }
 
     private func end(_ id: String, _ state: SyncTask.State, error: String?) {

@@ -10,8 +10,6 @@ import TidemarkService
 struct ServiceProcess {
     private let service: PipelineService
     private let server: AdminServer?
-    private let listen: ServiceSettings.ListenAddress?
-    private let isEncrypted: Bool
     private let notices = ServiceNotices(environment: ProcessInfo.processInfo.environment)
     private let read: @Sendable () throws(ConfigurationProblems) -> Configuration
     private let log: Logger
@@ -22,8 +20,7 @@ struct ServiceProcess {
         log = Logging.toStandardError()
         for warning in configuration.warnings { log.warning("\(warning.text(path: configuration.path))") }
         service = try PipelineService(configuration, version: Tidemark.version, instance: ThisProcess.leader, log: log)
-        (listen, isEncrypted) = (settings.listen, settings.tls != nil)
-        server = try listen == nil ? nil : AdminServer(controlPlane: service, settings: settings, log: log)
+        server = try settings.listen == nil ? nil : AdminServer(controlPlane: service, settings: settings, log: log)
         self.read = read
     }
 
@@ -37,7 +34,7 @@ struct ServiceProcess {
         defer { signals.forEach { $0.cancel() } }
         log.notice("tidemark \(Tidemark.version) serves as \(ThisProcess.leader)")
         try await withThrowingTaskGroup(of: Void.self) { group in
-            if let server { group.addTask { try await server.run { port in announce(port) } } }
+            if let server { group.addTask { try await server.run() } }
             group.addTask { await showLife() }
             group.addTask {
                 for await request in asked {
@@ -67,12 +64,6 @@ struct ServiceProcess {
 
     private enum Request { case reload, stop }
     private struct Ended: Error {}
-
-    private func announce(_ port: Int) {
-        guard let listen else { return }
-        let host = listen.host.contains(":") ? "[\(listen.host)]" : listen.host
-        log.notice("the dashboard and the API are at http\(isEncrypted ? "s" : "")://\(host):\(port)/")
-    }
 
     /// A configuration with errors changes nothing.
     private func reload() async {

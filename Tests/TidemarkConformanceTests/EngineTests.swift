@@ -1,5 +1,6 @@
 import Testing
 import TidemarkEngine
+import TidemarkTestSupport
 
 /// The library as another program uses it: nothing of tidemark but its public API is imported here.
 @Suite("Embedded engine")

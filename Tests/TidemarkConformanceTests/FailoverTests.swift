@@ -3,6 +3,7 @@ import Testing
 import TidemarkApp
 import TidemarkCore
 import TidemarkPipeline
+import TidemarkTestSupport
 
 @Suite("Failover and failback")
 struct FailoverTests {

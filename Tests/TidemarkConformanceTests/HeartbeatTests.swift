@@ -2,6 +2,7 @@ import Testing
 import TidemarkApp
 import TidemarkCore
 import TidemarkPipeline
+import TidemarkTestSupport
 
 /// What a target knows of its source, for whoever has to promote it without asking the source.
 @Suite("Heartbeat")

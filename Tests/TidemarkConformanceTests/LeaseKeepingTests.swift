@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 import TidemarkApp
 import TidemarkCore
+import TidemarkTestSupport
 
 /// Leases that a process keeps, by a clock that the test sets.
 @Suite("Keeping leases")

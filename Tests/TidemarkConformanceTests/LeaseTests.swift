@@ -5,6 +5,7 @@ import Testing
 import TidemarkApp
 import TidemarkCore
 import TidemarkPipeline
+import TidemarkTestSupport
 
 /// Who leads a pipeline, as its target keeps it.
 @Suite("Leases")

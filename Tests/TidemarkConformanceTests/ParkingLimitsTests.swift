@@ -2,6 +2,7 @@ import Testing
 import TidemarkApp
 import TidemarkCore
 import TidemarkPipeline
+import TidemarkTestSupport
 
 /// What else touches tables that have parked changes, and what is never set aside.
 @Suite("Set aside, and the rest")

@@ -2,6 +2,7 @@ import Testing
 import TidemarkApp
 import TidemarkCore
 import TidemarkPipeline
+import TidemarkTestSupport
 
 /// An operator holds a pipeline, and lets it go on.
 @Suite("Pause and resume")

@@ -3,6 +3,7 @@ import Testing
 import TidemarkApp
 import TidemarkCore
 import TidemarkPipeline
+import TidemarkTestSupport
 
 /// Rows that are written to a source to see how long a change takes.
 @Suite("Heartbeats of the source")

@@ -93,7 +93,7 @@ final class ServedPipelines {
         request.httpMethod = method
         if method != "GET" {
             request.setValue("application/json", forHTTPHeaderField: "Content-Type")
-            request.httpBody = Data((body ?? "{}").utf8)
+            request.httpBody = body.map { Data($0.utf8) }
         }
         let done = DispatchSemaphore(value: 0)
         nonisolated(unsafe) var answer: (Data?, URLResponse?, (any Error)?) = (nil, nil, nil)

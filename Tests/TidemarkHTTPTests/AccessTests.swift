@@ -6,6 +6,7 @@ import TidemarkCore
 import TidemarkHTTP
 import TidemarkService
 import Testing
+import TidemarkTestSupport
 
 @Suite("Who may use the API", .ownThreads)
 struct AccessTests {

@@ -4,6 +4,7 @@ import TidemarkConfig
 import TidemarkHTTP
 import TidemarkService
 import Testing
+import TidemarkTestSupport
 
 @Suite("What the API answers", .ownThreads)
 struct RouteTests {

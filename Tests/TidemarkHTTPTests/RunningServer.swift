@@ -1,6 +1,7 @@
 import Logging
 import TidemarkConfig
 import TidemarkHTTP
+import TidemarkTestSupport
 
 /// A server on a port of its own, over a simulated service, for as long as a test needs it.
 struct RunningServer: Sendable {

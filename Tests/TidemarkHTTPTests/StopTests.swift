@@ -5,6 +5,7 @@ import TidemarkConfig
 import TidemarkHTTP
 import TidemarkService
 import Testing
+import TidemarkTestSupport
 
 @Suite("Stopping the server", .ownThreads)
 struct StopTests {

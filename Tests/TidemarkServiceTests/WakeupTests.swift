@@ -1,7 +1,8 @@
 import Testing
+import TidemarkTestSupport
 import TidemarkBlocking
 
-@Suite("A wait that can be ended")
+@Suite("A wait that can be ended", .ownThreads)
 struct WakeupTests {
     @Test("ends when it is woken, long before its time", .timeLimit(.minutes(1)))
     func raised() async {
