@@ -41,3 +41,26 @@ extension Pipeline {
         }
     }
 }
+
+/// What keeps a pipeline from going on, for as long as it does.
+struct Outage {
+    private(set) var failures = 0
+    private var said = ""
+    private var isAnswered = false
+
+    /// Both of them did, after the last failure.
+    mutating func databasesAnswer() { isAnswered = true }
+
+    /// Is it to be said? Once, not each time: a server that is away for a night is one line. What shows only when it is back
+    /// is another.
+    mutating func isNews(_ failure: TidemarkError) -> Bool {
+        defer { (failures, said, isAnswered) = (failures + 1, failure.what, false) }
+        return failures == 0 || isAnswered && failure.what != said
+    }
+
+    /// - Returns: whether there was one.
+    mutating func end() -> Bool {
+        defer { self = Outage() }
+        return failures > 0
+    }
+}

@@ -163,18 +163,16 @@ package actor Pipeline {
     /// Applies changes as they are committed, until it is stopped or has come to where its limit ends. Survives the loss of
     /// either database.
     package func run() async throws {
-        var failures = 0
+        var outage = Outage()
         while !stopping, !isAtLimit {
             do {
-                try await recordingFailure { try await confirmingBeforeTheEnd { try await namingPause { try await follow(after: &failures) } } }
+                try await recordingFailure { try await confirmingBeforeTheEnd { try await namingPause { try await follow(after: &outage) } } }
             } catch let pause as TidemarkError where pause.retry == .paused {
                 try await waitForResume(pause)
             } catch let failure as TidemarkError where failure.retry == .later {
                 if stopping { break }
-                // Once, not each time: a server that is away for a night is one line.
-                if failures == 0 { log.warning("\(failure.what): \(failure.why); trying again until it works") }
-                failures += 1
-                try? await Task.sleep(for: .milliseconds(Self.reconnectWaitMs(failures, max: settings.reconnectWaitMaxMs)))
+                if outage.isNews(failure) { log.warning("\(failure.what): \(failure.why); trying again until it works") }
+                try? await Task.sleep(for: .milliseconds(Self.reconnectWaitMs(outage.failures, max: settings.reconnectWaitMaxMs)))
             }
         }
         log.info("stopped after change \(progress.cursor?.lastID ?? 0)")
@@ -192,11 +190,11 @@ package actor Pipeline {
         return Int.random(in: ceiling / 2...ceiling)
     }
 
-    private func follow(after failures: inout Int) async throws {
+    private func follow(after outage: inout Outage) async throws {
         var cursor = try await connect(takingOver: true)
-        log.info("\(failures > 0 ? "connected again" : "following"), at change \(cursor.lastID)")
+        if outage.failures == 0 { log.info("following, at change \(cursor.lastID)") }
         settings.onEvent?(.connected(cursor.lastID))
-        failures = 0
+        outage.databasesAnswer()
         confirmed = cursor
         while !stopping, !isAtLimit {
             let before = cursor
@@ -209,6 +207,8 @@ package actor Pipeline {
                 guard self.settings.paceMs == 0 else { return try await self.followAtPace(after: before) }
                 return try await self.applyBacklog(after: before, isWaiting: true)
             }
+            // Databases that answer are not enough: a full disk refuses the next window again.
+            if outage.end() { log.info("connected again, at change \(cursor.lastID)") }
             // What the last windows of a burst left, once it is over.
             if cursor == before {
                 await confirmBeside(cursor)

@@ -34,6 +34,30 @@ struct ServerTests {
         #expect(lines.components(separatedBy: "connected again").count == 4, "\(lines)")
     }
 
+    @Test("a target that answers and refuses for a while is said once, and asked less and less often")
+    func refusingTarget() throws {
+        let server = ScratchCluster()
+        let replica = try Replica(Self.account, target: server)
+        try replica.onTarget.run("do $$ begin execute format('alter database %I set lock_timeout = 50', current_database()); end $$")
+        let log = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString).log")
+        let worker = try Shell.start(
+            Replica.binary, ["run", "--source", replica.source, "--target", replica.target], log: log)
+        defer { worker.terminate() }
+        try replica.onTarget.run("begin; lock table account in access exclusive mode")
+        try replica.onSource.run("insert into account values (1, 1)")
+        try replica.wait {
+            let said = try String(contentsOfFile: "\(server.directory)/log", encoding: .utf8)
+            return said.components(separatedBy: "due to lock timeout").count > 4
+        }
+        try replica.onTarget.run("rollback")
+        try replica.wait { try Replica.rows("account", replica.onTarget) == "(1,1)" }
+        worker.terminate()
+        worker.waitUntilExit()
+        let lines = try String(contentsOf: log, encoding: .utf8)
+        #expect(lines.components(separatedBy: "trying again until it works").count == 2, "\(lines)")
+        #expect(lines.components(separatedBy: "connected again").count == 2, "\(lines)")
+    }
+
     @Test("copy and stream under pgbench's TPC-B at full speed, then proof")
     func tpcB() throws {
         let replica = try Replica("")
