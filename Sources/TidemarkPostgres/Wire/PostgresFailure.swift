@@ -15,9 +15,10 @@ package struct PostgresFailure: Error, Sendable {
         sqlState.isEmpty || sqlState.hasPrefix("08") || sqlState.hasPrefix("57P") || sqlState == "53300"
     }
 
-    /// Could the same transaction succeed if it is simply run again?
+    /// Could the same transaction succeed if it is simply run again? A server that is full, or out of memory, is one that
+    /// somebody mends without knowing of tidemark; what an administrator cancelled was in his way just then.
     package var isTransient: Bool {
-        isConnectionLost || ["40001", "40P01", "55P03"].contains(sqlState)
+        isConnectionLost || ["40001", "40P01", "55P03", "57014"].contains(sqlState) || sqlState.hasPrefix("53")
     }
 }
 

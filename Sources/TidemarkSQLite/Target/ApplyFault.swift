@@ -17,7 +17,7 @@ struct ApplyFault {
             return (cause as? TidemarkError) ?? refused("a change was not applied", why: "\(cause)", remedy: "Report this.")
         }
         if failure.isRetryable {
-            return refused("the target is busy", why: failure.message, remedy: failure.hint, retry: .later)
+            return refused(failure.isLack ? "the target cannot be written" : "the target is busy", why: failure.message, remedy: failure.hint, retry: .later)
         }
         if failure.isUniqueClash, order == .paged {
             return refused(
@@ -37,7 +37,6 @@ struct ApplyFault {
             return "The constraint stands on the target only: drop or relax it there (SQLite: rebuild the table without it), \(again)"
         case SQLiteFailure.mismatch:
             return "An INTEGER PRIMARY KEY holds integers only: declare the target's column as the source's is, \(again)"
-        case SQLiteFailure.full: return "The target's disk is full: free space, \(again)"
         case SQLiteFailure.readOnly, SQLiteFailure.permission: return "Let this user write the target's file and its directory, \(again)"
         default: return "SQLite's error \(failure.code), \(failure.hint): mend the target, \(again)"
         }
