@@ -89,7 +89,7 @@ actor SupervisedPipeline {
         activity = .standby
         failures = 0
         // A leader that ends gives its lease back; one that dies lets it run out.
-        await wakeup.wait(ms: Int(min(max(found.remainingMs, 200), 1_000)))
+        await wakeup.wait(ms: Int(min(max(found.remainingMs, 200), 2_000)))
         return false
     }
 

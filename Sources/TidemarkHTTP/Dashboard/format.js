@@ -74,6 +74,12 @@ export function visible(text) {
 
 /** A sentence, with the commands in it set apart. */
 export function sentence(text) {
+  // What comes from tidemark itself has lines; a name in it that has one would only begin another.
+  const lines = String(text ?? '').split(/\n\s*/);
+  return lines.flatMap((line, place) => place ? [h('br', {}), ...sentenceLine(line)] : sentenceLine(line));
+}
+
+function sentenceLine(text) {
   const command = /tidemark [a-z][a-z-]*(?: (?:--?[a-z][a-z-]*(?:[ =](?!--)[^\s,;]+)?|[0-9]+|…|list|show|retry|skip))*/g;
   const shown = visible(text), parts = [];
   let end = 0;

@@ -55,7 +55,7 @@ export function plotView(plot, samples, cursor, redraw) {
     levels.map(level => h('g', {}, h('line', {x1: left, x2: width - right, y1: y(level.value), y2: y(level.value), class: 'grid'}),
       h('text', {x: left - 6, y: y(level.value) + 4, class: 'axis end'}, level.text))),
     axis.found.map(at => h('g', {}, h('line', {x1: x(at), x2: x(at), y1: height - bottom, y2: height - bottom + 4, class: 'grid'}),
-      h('text', {x: x(at), y: height - 7, class: 'axis middle'}, clockTime(new Date(at)).slice(0, axis.seconds ? 8 : 5)))),
+      h('text', {x: Math.min(x(at), width - (axis.seconds ? 26 : 17)), y: height - 7, class: 'axis middle'}, clockTime(new Date(at)).slice(0, axis.seconds ? 8 : 5)))),
     plot.lines.map((line, place) => h('path', {class: `plot-line line-${place}`, d: path(points, place, x, y)})),
     index !== null && h('g', {}, h('line', {x1: x(chosen.at), x2: x(chosen.at), y1: top, y2: height - bottom, class: 'cursor'}),
       chosen.values.map((value, place) => value !== null && h('circle', {cx: x(chosen.at), cy: y(value), r: 3.5, class: `dot-${place}`}))));

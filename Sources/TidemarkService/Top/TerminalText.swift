@@ -15,6 +15,11 @@ package enum TerminalText {
         }
     }
 
+    /// A text of several lines as one.
+    package static func sentence(_ text: String) -> String {
+        text.split(separator: "\n").map { visible(String($0.drop { $0 == " " })) }.joined(separator: " ")
+    }
+
     private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned: true

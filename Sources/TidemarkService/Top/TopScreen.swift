@@ -61,7 +61,7 @@ package struct TopScreen: Sendable {
         } else if let lost = state.lost {
             reason = TerminalText.wrapped(TerminalText.visible(lost), to: width)
         } else if state.page == .list, let selected = state.selected {
-            reason = TerminalText.wrapped("\(TerminalText.visible(selected.name)): \(TerminalText.visible(selected.reason ?? selected.summary))", to: width)
+            reason = TerminalText.wrapped("\(TerminalText.visible(selected.name)): \(TerminalText.sentence(selected.reason ?? selected.summary))", to: width)
         }
         var kept = Array(reason.prefix(reasonLines))
         if reason.count > reasonLines, let last = kept.popLast() { kept.append(TerminalText.fitted(last + " …", to: min(width, TerminalText.width(last) + 2))) }
@@ -97,7 +97,7 @@ package struct TopScreen: Sendable {
         let figures = pipeline.figures
         let name = TerminalText.visible(pipeline.name)
         var lines = [styled("\(pipeline.health.mark) \(name): \(pipeline.health.word), \(pipeline.activity.rawValue)", "1;\(pipeline.health.colour)")]
-        func say(_ text: String) { lines += TerminalText.wrapped(TerminalText.visible(text), to: width).map(fitted) }
+        func say(_ text: String) { lines += TerminalText.wrapped(TerminalText.sentence(text), to: width).map(fitted) }
         say(pipeline.reason ?? pipeline.summary)
         if let status = pipeline.status { say("\(status.source) -> \(status.target)") }
         say(
@@ -139,7 +139,7 @@ package struct TopScreen: Sendable {
         let columns = TopColumn.fitting(Int.max, names: sorted.map(\.name))
         return ([TopColumn.headings(columns)]
             + sorted.flatMap { pipeline -> [String] in
-                [" " + TopColumn.row(columns, pipeline)] + (pipeline.health == .well ? [] : ["     \(TerminalText.visible(pipeline.reason ?? pipeline.summary))"])
+                [" " + TopColumn.row(columns, pipeline)] + (pipeline.health == .well ? [] : ["     \(TerminalText.sentence(pipeline.reason ?? pipeline.summary))"])
             })
             .map { String($0.reversed().drop { $0 == " " }.reversed()) }.joined(separator: "\n")
     }

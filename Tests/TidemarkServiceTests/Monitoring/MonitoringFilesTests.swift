@@ -138,7 +138,6 @@ struct MonitoringFilesTests {
         let plain = texts.map { $0.replacing("{{ $labels.pipeline }}", with: "shop").replacing(/(-u|systemctl [a-z]+) tidemark/, with: "") }
         for match in plain.flatMap({ $0.matches(of: options) }) {
             let command = String(match.command)
-            guard !Self.arriving.contains(command) else { continue }
             let help = helps[command] ?? Shell.run(Shell.tidemark, ["help", command]).output
             helps[command] = help
             #expect(help.contains("USAGE: tidemark \(command)"), "there is no tidemark \(command)")
@@ -146,9 +145,6 @@ struct MonitoringFilesTests {
         }
         #expect(helps.count > 6)
     }
-
-    /// Commands of the service that are built beside these rules.
-    private static let arriving: Set = ["parked", "serve", "top"]
 
     @Test("every alert has a unit test in which it fires")
     func alertsAreTested() throws {

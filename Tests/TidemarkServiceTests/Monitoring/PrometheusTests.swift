@@ -37,7 +37,7 @@ struct PrometheusTests {
             Shell.run(Prometheus.promtool ?? "", ["query", "instant", "http://\(address)", expression])
         }
         // A rate needs two scrapes, and a recording rule two evaluations after them.
-        let deadline = Date.now.addingTimeInterval(60)
+        let deadline = Date.now.addingTimeInterval(180)
         let isReady = #"count_over_time(tidemark_build_info[1m]) > 3 and on () count_over_time(pipeline:tidemark_late_seconds:max{pipeline="shop"}[1m]) > 3"#
         while !query(isReady).output.contains("=>") {
             guard Date.now < deadline, server.isRunning else {
