@@ -10,8 +10,11 @@ package final class ScratchCluster: Sendable {
 
     package let directory: String
     private let databases = Mutex(0)
+    private let clock: SetClock?
 
-    package init() {
+    /// - Parameter clock: what it takes for the time of day.
+    package init(clock: SetClock? = nil) {
+        self.clock = clock
         directory = FileManager.default.temporaryDirectory.path + "/tidemark-test-\(UUID().uuidString.prefix(8))"
         RunningClusters.add(directory)
         shell(
@@ -35,12 +38,15 @@ package final class ScratchCluster: Sendable {
             """
             # Process knows its child's end by an inherited descriptor, which the server must not keep open.
             for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null || true; done
-            as \(Self.binaries())/pg_ctl -D '\(directory)/data' -l '\(directory)/log' -w start >/dev/null
+            as env \(environment) \(Self.binaries())/pg_ctl -D '\(directory)/data' -l '\(directory)/log' -w start >/dev/null
             """)
     }
 
+    private var environment: String { (clock?.environment ?? [:]).map { "\($0)='\($1)'" }.joined(separator: " ") }
+
     /// A physical copy of a running server.
     private init(copying primary: ScratchCluster, following: Bool) {
+        clock = nil
         directory = FileManager.default.temporaryDirectory.path + "/tidemark-test-\(UUID().uuidString.prefix(8))"
         RunningClusters.add(directory)
         shell(
@@ -85,9 +91,15 @@ package final class ScratchCluster: Sendable {
     }
 
     /// Makes a new, empty database and returns its connection string.
-    package func database(_ purpose: String) throws -> String {
-        let name = "\(purpose)_\(databases.withLock { $0 += 1; return $0 })"
-        try PostgresSession(url("postgres")).run("create database \(name)")
+    /// - Parameter directory: where its tables are, if not with the server's; of the server's user.
+    package func database(_ purpose: String, in directory: String? = nil) throws -> String {
+        let number = databases.withLock { $0 += 1; return $0 }
+        let (name, session) = ("\(purpose)_\(number)", try PostgresSession(url("postgres")))
+        if let directory {
+            shell("mkdir -m 700 '\(directory)'; [ $(id -u) -ne 0 ] || chown postgres '\(directory)'")
+            try session.run("create tablespace place_\(number) location '\(directory)'")
+        }
+        try session.run("create database \(name)\(directory == nil ? "" : " tablespace place_\(number)")")
         return url(name)
     }
 
