@@ -211,6 +211,8 @@ package actor Pipeline {
             if outage.end() { log.info("connected again, at change \(cursor.lastID)") }
             // What the last windows of a burst left, once it is over.
             if cursor == before {
+                // Who follows for years needs the connections and threads of its first copy no more.
+                if !hasRowWork { lanes = [] }
                 await confirmBeside(cursor)
                 try await noticePause(at: cursor)
                 try await noteHeartbeat(at: cursor)

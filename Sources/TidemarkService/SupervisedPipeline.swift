@@ -21,6 +21,7 @@ actor SupervisedPipeline {
     private(set) var activity = PipelineView.Activity.starting
     private(set) var run: PipelineRun?
     private(set) var failures = 0
+    private var windowsAtFailure: Int64 = 0
     private(set) var lastError: PipelineView.ErrorView?
     private(set) var retryAt: Date?
     private(set) var lease: Lease?
@@ -163,7 +164,10 @@ actor SupervisedPipeline {
     /// What becomes of a failure: the databases' own are waited for, what a person has to mend goes by the policy.
     private func settle(_ failure: any Error) async {
         guard !isStopping else { return }
-        failures += 1
+        // Failures with work between them are not in a row.
+        let windows = figures.reading.windows
+        failures = windows > windowsAtFailure ? 1 : failures + 1
+        windowsAtFailure = windows
         var error = failure
         if var failure = failure as? TidemarkError {
             failure.pipeline = failure.pipeline ?? name
