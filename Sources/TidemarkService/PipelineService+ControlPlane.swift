@@ -90,11 +90,11 @@ extension PipelineService {
         let (pipeline, watch) = (member.pipeline, member.watch)
         let (report, figures, age) = await (watch.report, watch.figures, watch.ageSeconds)
         let state = await pipeline.standing
-        // What was asked before setup had ended says nothing any more.
-        let isBeginning = state.activity == .following && report?.state == .notSetUp
+        // What was asked before setup had ended, or before anybody knew what is to be copied, says nothing.
+        let isBeginning = state.activity == .following && (report?.state == .notSetUp || report?.state == .current && report?.tables.isEmpty == true)
         let activity = isBeginning ? .starting : Self.activity(state.activity, report)
         let assessment = PipelineAssessment(
-            activity: activity, status: report, statusAgeSeconds: age, failures: state.failures, lastError: state.lastError,
+            activity: activity, status: isBeginning ? nil : report, statusAgeSeconds: age, failures: state.failures, lastError: state.lastError,
             retryInSeconds: state.retryAt.map { $0.timeIntervalSinceNow }, leader: state.lease?.holder,
             parkedTransactions: report?.parkedTransactions ?? 0, notExactTables: report?.notExactTables ?? [],
             pendingSeconds: figures.pendingSeconds, endToEndSeconds: figures.endToEndSeconds)

@@ -146,7 +146,7 @@ struct RouteTests {
                 ("POST", "/sync/tasks", #"{"pipeline":"orders","kind":"verify","existing":"merge"}"#, 422, "belongs to a copy"),
                 ("POST", "/sync/tasks", #"{"pipeline":"none","kind":"verify"}"#, 404, "no pipeline none"),
                 ("POST", "/sync/tasks", String(repeating: "[", count: 60_000), 400, ""), ("POST", "/sync/tasks", String(repeating: " ", count: 70_000), 413, "65536"),
-                ("POST", "/pipelines/orders/pause", "{}", 400, "takes no body"), ("POST", "/pipelines/orders/verify", #"{"table":"a"}"#, 400, "tables"),
+                ("POST", "/pipelines/orders/pause", #"{"why":1}"#, 400, "takes no body"), ("POST", "/pipelines/orders/verify", #"{"table":"a"}"#, 400, "tables"),
                 ("GET", "/" + String(repeating: "a", count: 9000), nil, 414, "8192"),
             ] as [(String, String, String?, Int, String)] {
                 let answer = try await client(method, target, body: body)

@@ -22,7 +22,7 @@ enum Samples {
          "parkedTransactions": 0, "parkedChanges": 0, "notExactTables": []}
         """)
 
-    static let leastStatus = decode(StatusReport.self, #"{"pipeline": "p", "state": "current", "source": "a", "target": "b", "tables": []}"#)
+    static let leastStatus = decode(StatusReport.self, #"{"pipeline": "p", "state": "current", "source": "a", "target": "b", "tables": [], "parkedTransactions": 0, "parkedChanges": 0, "notExactTables": []}"#)
     static let leastTable = decode(
         StatusReport.Table.self, #"{"table": "public.a", "copy": "done", "copiedRows": 1, "copiedBytes": 2, "expectedRows": 3}"#)
 
@@ -38,7 +38,7 @@ enum Samples {
            "atMaxLogSize": "stop", "logFullInSeconds": 1, "retainSeconds": 1, "retainBytes": 1, "delaySeconds": 1, "pausedAt": "t", "pausedBy": "b",
            "lostAt": "t", "captureStoppedAt": "t", "sourceRole": "primary", "sourceRoleSince": "t", "targetRole": "replica", "targetRoleSince": "t",
            "isTargetGuarded": true, "snapshotTakenAt": "t", "sourceSeenAt": "t", "sourceSeenID": 2, "problem": "p",
-           "tables": [TABLES]},
+           "pendingBytes": 100, "pendingTransactions": 2, "parkedTransactions": 0, "parkedChanges": 0, "notExactTables": [], "tables": [TABLES]},
          "statusAt": "2026-03-01T08:00:00Z", "parkedTransactions": 1, "parkedChanges": 2, "notExactTables": ["public.a"]}
         """.replacing("TABLES", with: ["a", "b", "c"].map(tableText).joined(separator: ", "))
 
@@ -61,7 +61,7 @@ enum Samples {
             ParkedTransaction.self,
             """
             {"id": \(id), "pipeline": "orders", "transaction": "77", "parkedAt": "t", "table": "public.a", "key": "{}", "changeID": 41, "reason": "r",
-             "changes": 5, "waitingChanges": 1, "firstChangeID": 41, "lastChangeID": 45, "tables": ["public.a"]}
+             "changes": 5, "waitingChanges": 1, "firstChangeID": 41, "lastChangeID": 45, "tables": ["public.a"], "together": []}
             """)
     }
     static func change(_ id: Int64) -> ParkedChange {
