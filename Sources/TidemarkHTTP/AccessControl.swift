@@ -23,8 +23,12 @@ final class AccessControl: Sendable {
     }
 
     /// Takes other tokens; keeps what it has where they may not be used.
-    func replace(_ settings: ServiceSettings) throws {
-        let found = try Self.state(settings)
+    /// - Parameter listen: where others reach it until it is started anew, whatever the settings say by now.
+    func replace(_ settings: ServiceSettings, listeningOn listen: ServiceSettings.ListenAddress) throws {
+        if settings.listen != nil { _ = try Self.state(settings) }
+        var reached = settings
+        reached.listen = listen
+        let found = try Self.state(reached)
         state.withLock { $0 = found }
     }
 

@@ -32,7 +32,7 @@ package final class AdminServer: Sendable {
     /// Takes the tokens and the certificate of a configuration that was read anew; keeps those that it has where it throws.
     package func reload(_ settings: ServiceSettings) throws {
         if let files = settings.tls { try certificate?.replace(files) }
-        try access.replace(settings)
+        try access.replace(settings, listeningOn: listen)
         if settings.listen != listen || (settings.tls == nil) != (certificate == nil) {
             log.warning("The API stays on \(listen.shown):\(listen.port) \(certificate == nil ? "without" : "with") TLS: that changes when the service is started anew.")
         }

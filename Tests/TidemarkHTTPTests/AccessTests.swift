@@ -135,4 +135,21 @@ struct AccessTests {
             #expect(try await Client(port: running.port, token: "new-secret")("GET", "/service").status == 200)
         }
     }
+
+    @Test("a configuration that would listen on this machine only does not take the tokens from a server that others reach")
+    func reloadWhereOthersListen() async throws {
+        var open = RunningServer.settings()
+        open.listen = .init(host: "0.0.0.0", port: 0)
+        try await RunningServer.with(open) { running in
+            var settings = RunningServer.settings(tokens: [])
+            #expect(settings.listen?.isLoopback == true)
+            #expect(throws: TidemarkError.self) { try running.server.reload(settings) }
+            settings.listen = nil
+            #expect(throws: TidemarkError.self) { try running.server.reload(settings) }
+            #expect(try await running.anonymous("GET", "/service").status == 401)
+            settings.tokens = RunningServer.settings().tokens
+            try running.server.reload(settings)
+            #expect(try await running.client(.read)("GET", "/service").status == 200)
+        }
+    }
 }
