@@ -85,11 +85,19 @@ extension PipelineService {
     package func take(_ next: Configuration) async {
         let change = ConfigurationChange(from: configuration, to: next)
         configuration = next
-        for name in change.removed + change.changed {
-            replacements[name] = next.pipelines.first { $0.name == name }
-            await members[name]?.pipeline.stop()
+        var ending: [SupervisedPipeline] = []
+        for name in change.removed + change.changed + change.added {
+            let entry = next.pipelines.first { $0.name == name }
+            if let member = members[name] {
+                // It may be ending since an earlier configuration: what follows on it is what this one says.
+                replacements[name] = entry
+                ending.append(member.pipeline)
+            } else if let entry {
+                begin(entry)
+            }
         }
-        for entry in next.pipelines where change.added.contains(entry.name) { begin(entry) }
+        // Only now: while somebody is waited for, the next configuration may come.
+        for pipeline in ending { await pipeline.stop() }
         log.notice(
             "configuration read: \(change.added.count) pipelines added, \(change.removed.count) removed, \(change.changed.count) changed, \(change.unchanged.count) as they were")
         for setting in change.needsRestart { log.warning("service: \(setting) has changed, and counts after a restart") }

@@ -165,6 +165,32 @@ struct ServeTests {
         #expect(served.terminate() == 0)
     }
 
+    @Test("a pipeline that is removed and comes back while its former self still ends runs once, and is known")
+    func comesBackWhileItEnds() throws {
+        let (pair, other) = (try Pair(), try Pair())
+        let served = try ServedPipelines(pipelines: pair.yaml("shop") + other.yaml("other"))
+        for name in ["shop", "other"] { try served.wait(for: name, "health", "well") }
+        func reload(_ pipelines: String, _ count: Int) throws {
+            try served.write(pipelines: pipelines)
+            served.signal(SIGHUP)
+            try ServedPipelines.wait("it was read") { served.said.components(separatedBy: "configuration read").count == count + 1 }
+        }
+        // The window at hand waits for this.
+        try pair.onTarget.run("begin; lock table account in access exclusive mode")
+        try pair.onSource.run("insert into account values (1, 1)")
+        try ServedPipelines.wait("it waits") {
+            try other.onTarget.query("select from pg_locks where not granted and locktype = 'relation'").count > 0
+        }
+        try reload(other.yaml("other"), 1)
+        try reload(pair.yaml("shop") + other.yaml("other"), 2)
+        #expect(try served.request("GET", "/pipelines/shop").status == 200)
+        try pair.onTarget.run("commit")
+        try ServedPipelines.wait("its former self has ended") { served.said.components(separatedBy: "pipeline=shop [TidemarkPipeline] following").count == 3 }
+        try ServedPipelines.wait("the window is applied") { try pair.isEqual() }
+        try served.wait(for: "shop", "health", "well")
+        #expect(served.terminate() == 0, "\(served.said)")
+    }
+
     @Test("a service that is started while a database is away waits for it, and says so")
     func startsWithoutDatabase() throws {
         let cluster = ScratchCluster()
