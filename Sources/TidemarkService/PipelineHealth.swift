@@ -19,11 +19,12 @@ package struct PipelineAssessment: Equatable {
     ///   - failures: how often in a row it has failed.
     ///   - lastError: what stopped it last; looked at only while it stands still.
     ///   - leader: who leads it, where that is another process.
+    ///   - hasLostLease: has it a lease that could not be renewed?
     ///   - pendingSeconds: how old the oldest waiting change is, where that is known later than from `status`.
     package init(
         activity: PipelineView.Activity, status: StatusReport?, statusAgeSeconds: Double?, failures: Int,
         lastError: PipelineView.ErrorView?, retryInSeconds: Double?, leader: String?, parkedTransactions: Int64,
-        notExactTables: [String], pendingSeconds: Double?, endToEndSeconds: Double?
+        notExactTables: [String], pendingSeconds: Double?, endToEndSeconds: Double?, hasLostLease: Bool = false
     ) {
         let own = Self.findings(activity, failures: failures, lastError: lastError, retryInSeconds: retryInSeconds)
         var findings = own
@@ -31,6 +32,12 @@ package struct PipelineAssessment: Equatable {
         let hasFailed = own.contains { $0.health == .failed }
         findings += status?.findings(isStarting: activity == .starting, hasFailed: hasFailed, pendingSeconds: pendingSeconds) ?? []
         findings += Self.findings(parkedTransactions: parkedTransactions, notExactTables: notExactTables, of: status?.pipeline)
+        if hasLostLease, [.following, .copying, .paused].contains(activity) {
+            findings.append(
+                Finding(
+                    .attention, "its lease is lost",
+                    "The target has not answered for as long as a lease lasts, or another process leads by now. It goes on by itself once the target answers."))
+        }
         if status != nil, let statusAgeSeconds, statusAgeSeconds > Self.staleAfterSeconds {
             findings.append(
                 Finding(

@@ -97,14 +97,15 @@ extension PipelineService {
             activity: activity, status: isBeginning ? nil : report, statusAgeSeconds: age, failures: state.failures, lastError: state.lastError,
             retryInSeconds: state.retryAt.map { $0.timeIntervalSinceNow }, leader: state.lease?.holder,
             parkedTransactions: report?.parkedTransactions ?? 0, notExactTables: report?.notExactTables ?? [],
-            pendingSeconds: figures.pendingSeconds, endToEndSeconds: figures.endToEndSeconds)
+            pendingSeconds: figures.pendingSeconds, endToEndSeconds: figures.endToEndSeconds,
+            hasLostLease: state.lease.map { $0.holder == instance && !$0.isAlive } ?? false)
         return PipelineView(
             name: pipeline.name, health: assessment.health, activity: activity, summary: assessment.summary, reason: assessment.reason,
             onFailure: (pipeline.entry.failurePolicy ?? .stop).rawValue, retryAt: state.retryAt?.formatted(.iso8601), failures: state.failures,
             lastError: state.lastError,
             lease: state.lease.map {
                 PipelineView.LeaseView(
-                    holder: $0.holder, epoch: $0.epoch, isMine: $0.holder == instance, remainingSeconds: Double($0.remainingMs) / 1_000)
+                    holder: $0.holder, epoch: $0.epoch, isMine: $0.holder == instance && $0.isAlive, remainingSeconds: Double($0.remainingMs) / 1_000)
             },
             figures: figures, status: report, statusAt: await watch.reportedAt?.formatted(.iso8601),
             parkedTransactions: report?.parkedTransactions ?? 0, parkedChanges: report?.parkedChanges ?? 0, notExactTables: report?.notExactTables ?? [])

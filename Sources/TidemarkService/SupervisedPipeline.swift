@@ -24,7 +24,9 @@ actor SupervisedPipeline {
     private var windowsAtFailure: Int64 = 0
     private(set) var lastError: PipelineView.ErrorView?
     private(set) var retryAt: Date?
-    private(set) var lease: Lease?
+    /// As the target said when it was asked last; while it is this process's own, `kept` knows more.
+    private var lease: Lease?
+    private var kept: LeaseKeeping?
     private var isStopping = false
     private var isAskedToRun = false
     /// Counted over all runs of this process.
@@ -47,7 +49,20 @@ actor SupervisedPipeline {
         var lease: Lease?
     }
 
-    var standing: Standing { Standing(activity: activity, failures: failures, lastError: lastError, retryAt: retryAt, lease: lease) }
+    var standing: Standing {
+        get async {
+            let lease = await currentLease()
+            return Standing(activity: activity, failures: failures, lastError: lastError, retryAt: retryAt, lease: lease)
+        }
+    }
+
+    /// What was this process's, and was not renewed, is nobody's as far as is known here.
+    private func currentLease() async -> Lease? {
+        guard var known = lease, known.holder == instance else { return lease }
+        if let own = await kept?.own(name) { return own }
+        known.remainingMs = 0
+        return known
+    }
 
     /// Until it is stopped.
     func supervise() async {
@@ -57,6 +72,8 @@ actor SupervisedPipeline {
                 let flowing = try await OwnThread.run { definition.oriented() }
                 // Where the pipeline flows to, as everybody else who runs it sees it.
                 let keeping = try leases.keeping(flowing.target, holder: instance)
+                if kept !== keeping { await giveLeaseBack() }
+                kept = keeping
                 guard try await isLeading(keeping) else { continue }
                 let isTurned = try await lead(flowing, keeping)
                 failures = 0
@@ -66,6 +83,13 @@ actor SupervisedPipeline {
             }
         }
         activity = .stopping
+        await giveLeaseBack()
+    }
+
+    /// One that ends after a failure still has its lease, which would be renewed for as long as this process lives.
+    private func giveLeaseBack() async {
+        await kept?.release(name)
+        kept = nil
     }
 
     /// Lets it end after the window at hand.

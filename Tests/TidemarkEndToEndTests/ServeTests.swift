@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TidemarkCore
 import TidemarkTestSupport
 
 @testable import TidemarkPostgres
@@ -189,6 +190,45 @@ struct ServeTests {
         try ServedPipelines.wait("the window is applied") { try pair.isEqual() }
         try served.wait(for: "shop", "health", "well")
         #expect(served.terminate() == 0, "\(served.said)")
+    }
+
+    @Test("a lease that cannot be renewed is not shown as this process's, and the pipeline is not well, before it goes on by itself")
+    func silentTarget() throws {
+        let pair = try Pair()
+        let served = try ServedPipelines(pipelines: pair.yaml("shop"))
+        try served.wait(for: "shop", "health", "well")
+        let found = try pair.onTarget.query("select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+        let backends = try (0..<found.count).map { try #require(Int32(found[$0, 0] ?? "")) }
+        defer { backends.forEach { kill($0, SIGCONT) } }
+        backends.forEach { kill($0, SIGSTOP) }
+        // Those that would be opened meanwhile take the lease again, and keep it.
+        let name = try #require(try pair.onTarget.query("select current_database()")[0, 0])
+        let admin = try PostgresSession(try ScratchCluster.shared.database("admin"), schema: "public")
+        try admin.run("alter database \(name) allow_connections false")
+        try served.wait(for: "shop", "health", "attention")
+        let lost = try served.pipeline("shop")
+        #expect((lost["lease"] as? [String: Any])?["isMine"] as? Bool == false, "\(lost)")
+        #expect((lost["summary"] as? String)?.contains("lease") == true, "\(lost)")
+        try admin.run("alter database \(name) allow_connections true")
+        backends.forEach { kill($0, SIGCONT) }
+        try served.wait(for: "shop", "health", "well")
+        #expect((try served.pipeline("shop")["lease"] as? [String: Any])?["isMine"] as? Bool == true)
+        #expect(served.terminate() == 0)
+    }
+
+    @Test("a pipeline that failed and is no longer configured leaves its lease to others")
+    func removedAfterFailure() throws {
+        let (pair, other) = (try Pair(atTarget: "alter table account add check (balance < 1000)"), try Pair())
+        let served = try ServedPipelines(pipelines: pair.yaml("shop") + other.yaml("other"))
+        try served.wait(for: "shop", "health", "well")
+        try pair.onSource.run("insert into account values (1, 5000)")
+        try served.wait(for: "shop", "activity", "stopped")
+        let leases = try PostgresEngine().leaseAdministration(pair.target)
+        #expect(try leases.lease(of: "shop")?.isAlive == true)
+        try served.write(pipelines: other.yaml("other"))
+        served.signal(SIGHUP)
+        try ServedPipelines.wait("it is given back") { try leases.lease(of: "shop")?.isAlive != true }
+        #expect(served.terminate() == 0)
     }
 
     @Test("a service that is started while a database is away waits for it, and says so")
