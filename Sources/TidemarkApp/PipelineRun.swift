@@ -130,12 +130,17 @@ extension PipelineDefinition {
         case .reversed: return reversed
         case .sourceLeftBehind:
             // One that does not answer may have come back to the new primary long ago.
-            guard let source = await answeringSource(waiting: waiting) else { throw failure }
-            let now = try await OwnThread.run { orientation() }
-            guard now.direction == .sourceLeftBehind, let epoch = now.target?.epoch else { return try await turned(after: failure, waiting: waiting) }
-            let lost = LeftBehindSource(self)
-            try lost.fence(source, epoch: epoch, cause: .failover)
-            throw lost.error(source)
+            guard await sourceAnswers(waiting: waiting) else { throw failure }
+            // The fence waits for writers.
+            let refusal: TidemarkError? = try await OwnThread.run {
+                let now = orientation()
+                guard now.direction == .sourceLeftBehind, let epoch = now.target?.epoch else { return nil }
+                let (source, lost) = (try openSourceSide(), LeftBehindSource(self))
+                try lost.fence(source, epoch: epoch, cause: .failover)
+                return lost.error(source)
+            }
+            guard let refusal else { return try await turned(after: failure, waiting: waiting) }
+            throw refusal
         case .asGiven:
             // Somebody changes roles at the moment: the next takeover waits for that.
             let isHeld = try await OwnThread.run { (try? openTargetAdministration().cursor(of: name))?.hold != nil }
@@ -145,13 +150,12 @@ extension PipelineDefinition {
 
     /// The first thing that a source which comes back gets is a fence: an application that still knows its address would
     /// write what nobody ever sees. So it is waited for.
-    private func answeringSource(waiting: () -> Bool) async -> PipelineSide? {
+    private func sourceAnswers(waiting: () -> Bool) async -> Bool {
         while waiting() {
-            let answers = (try? await OwnThread.run { _ = try openSourceSide() }) != nil
-            if answers, let side = try? openSourceSide() { return side }
+            if (try? await OwnThread.run { _ = try openSourceSide() }) != nil { return true }
             try? await Task.sleep(for: .seconds(1))
         }
-        return nil
+        return false
     }
 }
 
