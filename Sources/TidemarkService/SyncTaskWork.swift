@@ -29,7 +29,6 @@ struct SyncTaskWork {
         var request = VerifyRequest(startedAt: Date.now.formatted(.iso8601))
         request.tables = tables
         request.repair = task.kind == .repair ? .apply : .none
-        request.resumes = task.error != nil
         let verdicts = Mutex<[TableVerdict]>([])
         try await Verification(definition, pipeline).once(request) { verdict in verdicts.withLock { $0.append(verdict) } }
         return verdicts.withLock { $0 }

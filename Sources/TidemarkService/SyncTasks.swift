@@ -26,7 +26,7 @@ actor SyncTasks {
         for var task in try file?.read() ?? [] {
             if task.state == .running {
                 task.state = .failed
-                task.error = "The service ended while it ran. Execute it again: what was copied or compared is not done anew."
+                task.error = "The service ended while it ran. Execute it again: what was copied is not copied anew."
                 task.endedAt = Clock.now
             }
             known[task.id] = task
@@ -105,7 +105,7 @@ actor SyncTasks {
     func stop() {
         jobSink.finish()
         for (id, pipeline) in running {
-            known[id]?.error = "The service was stopped. Execute it again: it goes on where it was."
+            known[id]?.error = "The service was stopped. Execute it again: what was copied is not copied anew."
             pipeline?.stop()
         }
     }
@@ -168,7 +168,7 @@ actor SyncTasks {
         do {
             try file?.write(Array(known.values))
         } catch {
-            log.error("tasks cannot be kept: \(error)")
+            log.error("tasks cannot be kept: \(error.localizedDescription)")
         }
     }
 }
