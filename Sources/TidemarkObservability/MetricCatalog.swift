@@ -47,7 +47,6 @@ package enum MetricCatalog {
 
     // What it does.
     package static let appliedChanges = counter("applied_changes_total", "Changes applied by this process.")
-    package static let appliedTransactions = counter("applied_transactions_total", "Transactions applied by this process.")
     package static let appliedBytes = counter("applied_bytes_total", "Bytes applied by this process.")
     package static let windows = counter("windows_total", "Windows applied by this process.")
     package static let lastWindowChanges = gauge("last_window_changes", "Changes of the last window.")
@@ -96,7 +95,7 @@ package enum MetricCatalog {
     package static let all: [Metric] = [
         health, activity, state, statusAge, info, role, guarded,
         lagChanges, lagTransactions, lagBytes, lagSeconds, delay, endToEnd, snapshotTaken, sourceSeen,
-        appliedChanges, appliedTransactions, appliedBytes, windows, lastWindowChanges, lastWindowSeconds, applyRate, captureRate,
+        appliedChanges, appliedBytes, windows, lastWindowChanges, lastWindowSeconds, applyRate, captureRate,
         appliedID, sourceID, appliedAt,
         errors, failures, lastError, parkedTransactions, parkedChanges, notExact,
         logBytes, logChanges, logMaxBytes, logFullIn, captureStopped, givenUp,

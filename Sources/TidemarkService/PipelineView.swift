@@ -77,7 +77,6 @@ package struct PipelineView: Codable, Sendable {
     /// Counted and measured since this process began.
     package struct Figures: Codable, Sendable {
         package var appliedChanges: Int64 = 0
-        package var appliedTransactions: Int64 = 0
         package var appliedBytes: Int64 = 0
         package var windows: Int64 = 0
         package var lastWindowChanges: Int64 = 0

@@ -51,7 +51,6 @@ package enum ServiceMetrics {
         out.add(MetricCatalog.lagSeconds, changes == 0 ? 0 : figures.pendingSeconds ?? status?.pendingSeconds, name)
         out.add(MetricCatalog.endToEnd, figures.endToEndSeconds, name)
         out.add(MetricCatalog.appliedChanges, figures.appliedChanges, name)
-        out.add(MetricCatalog.appliedTransactions, figures.appliedTransactions, name)
         out.add(MetricCatalog.appliedBytes, figures.appliedBytes, name)
         out.add(MetricCatalog.windows, figures.windows, name)
         // Before the first window there is no last one.

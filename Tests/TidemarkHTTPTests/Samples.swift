@@ -17,7 +17,7 @@ enum Samples {
         PipelineView.self,
         """
         {"name": "p", "health": "unknown", "activity": "starting", "summary": "starting", "onFailure": "stop", "failures": 0,
-         "figures": {"appliedChanges": 0, "appliedTransactions": 0, "appliedBytes": 0, "windows": 0, "lastWindowChanges": 0, "lastWindowSeconds": 0,
+         "figures": {"appliedChanges": 0, "appliedBytes": 0, "windows": 0, "lastWindowChanges": 0, "lastWindowSeconds": 0,
            "copiedRows": 0, "copiedBytes": 0, "takeovers": 0, "errors": {}, "appliedChangesPerSecond": 0, "capturedChangesPerSecond": 0},
          "parkedTransactions": 0, "parkedChanges": 0, "notExactTables": []}
         """)
@@ -30,7 +30,7 @@ enum Samples {
         {"name": "NAME", "health": "well", "activity": "following", "summary": "well, 0.2 s behind", "reason": "none", "onFailure": "stop",
          "retryAt": "2026-03-01T08:00:00Z", "failures": 0, "lastError": {"kind": "data", "what": "w", "at": "2026-03-01T08:00:00Z"},
          "lease": {"holder": "host:1:a", "epoch": 3, "isMine": true, "remainingSeconds": 9.5},
-         "figures": {"appliedChanges": 10, "appliedTransactions": 2, "appliedBytes": 100, "windows": 1, "lastWindowChanges": 10, "lastWindowSeconds": 0.5,
+         "figures": {"appliedChanges": 10, "appliedBytes": 100, "windows": 1, "lastWindowChanges": 10, "lastWindowSeconds": 0.5,
            "copiedRows": 1, "copiedBytes": 2, "takeovers": 1, "errors": {"data": 1}, "appliedChangesPerSecond": 1.5, "capturedChangesPerSecond": 2.5,
            "pendingChanges": 1, "pendingTransactions": 1, "pendingBytes": 10, "pendingSeconds": 0.2, "endToEndSeconds": 0.3},
          "status": {"pipeline": "NAME", "state": "current", "source": "a", "target": "b", "appliedID": 1, "sourceID": 2, "pendingChanges": 1,

@@ -24,7 +24,7 @@ enum MetricsExample {
         view.statusAt = "2026-11-21T20:00:02Z"
         (view.parkedTransactions, view.parkedChanges, view.notExactTables) = (1, 12, ["a.b", "a.c"])
         var figures = view.figures
-        (figures.appliedChanges, figures.appliedTransactions, figures.appliedBytes, figures.windows) = (1_000_000_000_000, 5_000, 9_000, 40)
+        (figures.appliedChanges, figures.appliedBytes, figures.windows) = (1_000_000_000_000, 9_000, 40)
         (figures.lastWindowChanges, figures.lastWindowSeconds) = (25, 0.125)
         (figures.copiedRows, figures.copiedBytes, figures.takeovers) = (300, 30_000, 2)
         figures.errors = ["connection": 3, "new kind": 1]
