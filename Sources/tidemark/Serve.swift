@@ -16,7 +16,8 @@ struct Serve: AsyncParsableCommand {
 
             SIGHUP reads the configuration anew: only pipelines that were changed \
             are restarted; one with errors is refused, and the old one stays. SIGTERM \
-            and SIGINT stop it after the windows at hand, with status 0.
+            and SIGINT stop it after the windows at hand, with status 0; a second one \
+            at once, with status 1, and what was under way is applied again.
 
             The dashboard is at http://127.0.0.1:7788/ unless listen: says otherwise.
 

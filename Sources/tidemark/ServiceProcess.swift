@@ -37,10 +37,17 @@ struct ServiceProcess {
             if let server { group.addTask { try await server.run() } }
             group.addTask { await showLife() }
             group.addTask {
+                var isStopping = false
                 for await request in asked {
                     switch request {
                     case .reload: await reload()
+                    case .stop where isStopping:
+                        // A database that hangs is waited for by a thread that nothing else can end.
+                        log.warning("stopped at once: what was under way is applied again")
+                        _exit(1)
                     case .stop:
+                        isStopping = true
+                        log.notice("ending after the windows at hand; a second signal does not wait for them")
                         notices.stopping("ending after the windows at hand")
                         await service.stop()
                     }

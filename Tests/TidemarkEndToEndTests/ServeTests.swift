@@ -216,6 +216,22 @@ struct ServeTests {
         #expect(served.terminate() == 0)
     }
 
+    @Test("a database that hangs keeps it from ending until it is asked a second time")
+    func endsAtOnce() throws {
+        let pair = try Pair()
+        let served = try ServedPipelines(pipelines: pair.yaml("shop"))
+        try served.wait(for: "shop", "health", "well")
+        let found = try pair.onTarget.query("select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+        let backends = try (0..<found.count).map { try #require(Int32(found[$0, 0] ?? "")) }
+        defer { backends.forEach { kill($0, SIGCONT) } }
+        backends.forEach { kill($0, SIGSTOP) }
+        try pair.onSource.run("insert into account values (1, 1)")
+        try served.wait(for: "shop", "health", "attention")
+        served.signal(SIGTERM)
+        try ServedPipelines.wait("it was heard") { served.said.contains("a second signal") }
+        #expect(served.terminate() == 1, "\(served.said)")
+    }
+
     @Test("a pipeline that failed and is no longer configured leaves its lease to others")
     func removedAfterFailure() throws {
         let (pair, other) = (try Pair(atTarget: "alter table account add check (balance < 1000)"), try Pair())
