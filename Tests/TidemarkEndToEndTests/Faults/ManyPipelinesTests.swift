@@ -88,8 +88,9 @@ struct ManyPipelinesTests {
             try write(100 + round, to: Self.count - 1)
             try waitForRow(100 + round, in: Self.count - 1..<Self.count)
         }
+        // One thread or descriptor that a pipeline leaves behind would make hundreds.
         let seen: Comment = "threads \(threads), descriptors \(descriptors), kB \(memory)"
-        #expect(threads.last! <= threads[1] + 15 && descriptors.last! <= descriptors[1] + 15 && memory.last! <= memory[1] * 5 / 4, seen)
+        #expect(threads.last! <= threads[1] + 60 && descriptors.last! <= descriptors[1] + 60 && memory.last! <= memory[1] * 5 / 4, seen)
         #expect(service.stop() == 0)
     }
 }

@@ -32,7 +32,7 @@ def table(name, copy='done', rows=1_204_331, expected=1_204_331, **proof):
 def pipeline(name, health='well', activity='following', summary='well, 0.2 s behind', **more):
     status = {
         'pipeline': name, 'state': 'current', 'source': f'postgresql://db1.example/{name}', 'target': f'postgresql://db2.example/{name}',
-        'appliedID': 48151623, 'sourceID': 48151642, 'pendingChanges': 19, 'pendingSeconds': 0.2, 'appliedAt': iso(0.2).replace('T', ' ').replace('Z', '+00'),
+        'parkedTransactions': 0, 'parkedChanges': 0, 'notExactTables': [], 'appliedID': 48151623, 'sourceID': 48151642, 'pendingChanges': 19, 'pendingSeconds': 0.2, 'appliedAt': iso(0.2).replace('T', ' ').replace('Z', '+00'),
         'worker': 'db2-4711-a1', 'logBytes': 734003200, 'logRows': 1200000, 'logMaxBytes': 8 << 30, 'atMaxLogSize': 'warn', 'logFullInSeconds': None,
         'sourceRole': 'primary', 'sourceRoleSince': iso(86400 * 9), 'targetRole': 'replica', 'targetRoleSince': iso(86400 * 9), 'isTargetGuarded': True, 'tables': []}
     status.update(more.pop('status', {}))
@@ -83,7 +83,7 @@ pipelines = {item['name']: item for item in pipelines}
 parked = [{
     'id': 7, 'pipeline': 'orders', 'transaction': '99120', 'parkedAt': iso(600), 'table': 'public.order_line', 'key': '{"id": 9007199254740993}', 'changeID': 48150001,
     'reason': 'value too long for type character varying(20), column "note". Make the column wider in the target, then type: tidemark parked retry 7 --pipeline orders',
-    'changes': 3, 'waitingChanges': 1, 'firstChangeID': 48150001, 'lastChangeID': 48150040, 'tables': ['public.order_line']}]
+    'changes': 3, 'together': [], 'waitingChanges': 1, 'firstChangeID': 48150001, 'lastChangeID': 48150040, 'tables': ['public.order_line']}]
 changes = [
     {'changeID': 48150001, 'table': 'public.order_line', 'operation': 'update', 'key': '{"id": 9007199254740993}', 'isWaiting': False,
      'image': '{"id": 9007199254740993, "order_id": 12, "note": "' + HOSTILE.replace('"', '\\"') + ' please leave at the door of the neighbour", "total": 12.50, "extra": {"gift": true, "tags": ["a", "b"]}}',
