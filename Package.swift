@@ -28,7 +28,8 @@ let package = Package(
             name: "PostgresSQL", path: "sql/postgresql",
             resources: [
                 "install.sql", "registry.sql", "log.sql", "limit.sql", "image.sql", "shape.sql", "before-image.sql", "row-capture.sql",
-                "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "parked.sql", "target.sql", "lease.sql", "uninstall.sql",
+                "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "parked.sql", "target.sql", "lease.sql", "sync.sql", "uninstall.sql",
+                "waiting.sql", "wait-for.sql", "wait-until.sql",
             ].map { .embedInCode($0) }),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "PostgresSQL", "CLibPQ"]),
@@ -71,7 +72,7 @@ let package = Package(
         .target(
             name: "TidemarkHTTP",
             dependencies: [
-                "TidemarkCore", "TidemarkApp", "TidemarkConfig", "TidemarkService", "TidemarkObservability",
+                "TidemarkCore", "TidemarkBlocking", "TidemarkApp", "TidemarkConfig", "TidemarkService", "TidemarkObservability",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),

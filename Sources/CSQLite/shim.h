@@ -19,3 +19,9 @@ static inline int tidemark_sqlite_set_statement_journal(int bytes) {
 static inline int tidemark_sqlite_count_memory(int enabled) {
     return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, enabled);
 }
+
+// sqlite3_db_config is variadic. A quoted name that names nothing is taken for a text unless it is told not to.
+static inline int tidemark_sqlite_refuse_quoted_texts(sqlite3 *db) {
+    int code = sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)0);
+    return code == SQLITE_OK ? sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)0) : code;
+}

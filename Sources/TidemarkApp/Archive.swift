@@ -13,6 +13,8 @@ extension PipelineDefinition {
         definition.role = nil
         // A file takes everything.
         definition.failurePolicy = nil
+        // It brings back what the source had, with all that a target lacks.
+        definition.rules = TableRules()
         return definition
     }
 

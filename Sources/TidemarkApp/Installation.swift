@@ -7,17 +7,27 @@ package struct Installation {
     package init(_ definition: PipelineDefinition) { self.definition = definition }
 
     private var roles: RoleSetup { RoleSetup(definition: definition) }
+    private var polled: PolledInstallation { PolledInstallation(definition: definition) }
 
     /// Log and registry, then the cursor, then the triggers: the cursor stands before the first change
     /// that can be logged. Rows that are there already are the worker's to copy.
     /// - Parameter creating: make the tables that the target lacks; their rows are expected to be copied.
     /// - Returns: the tables captured.
     package func setUp(creating: Bool = false) throws -> [SourceTable] {
-        try onBothSides { source, target in
+        if definition.rules.isPolling, definition.role == .replica { try definition.refuseIfPolling("promote") }
+        guard !definition.isPolledOnly else {
+            try definition.naming { try polled.setUp(creating: creating) }
+            return []
+        }
+        return try onBothSides { source, target in
             let request = try definition.request(source)
+            guard try target.cursor(of: definition.name)?.cursor.isPolled != true else { throw hasOnlyRead() }
             // Before anything is made: a mistyped pattern should leave nothing behind, nor a table that cannot be made.
-            guard try !source.tables(request.selection).isEmpty else { throw nothingSelected(request.selection) }
+            let selected = try source.tables(request.selection)
+            guard !selected.isEmpty else { throw nothingSelected(request.selection) }
+            try refuseUnfit(try source.check(definition.rules, on: selected))
             let creations = creating ? try creations(source, target, request) : []
+            let read = creating && definition.rules.isPolling ? try polled.creations(of: definition.polledTables(), target) : []
             let role = try roles.wanted()
             try source.installLog()
             try target.install()
@@ -39,10 +49,17 @@ package struct Installation {
             }
             // Written down first: a table made and not expected would never get its rows and indexes.
             try target.expect(
-                creations.map { TableCopy($0.table, .refuse, statementsAfter: $0.statementsAfter, statementsLast: $0.statementsLast) },
+                creations.map { creation in
+                    var copy = TableCopy(
+                        creation.sourceName ?? creation.table, .refuse, statementsAfter: creation.statementsAfter, statementsLast: creation.statementsLast)
+                    copy.shape = definition.rules.shape(of: copy.table)
+                    return copy
+                },
                 of: definition.name)
             for creation in creations { try target.create(creation) }
+            for creation in read { try target.create(creation) }
             let captured = try source.install(request)
+            if definition.rules.isPolling { try polled.noteTables() }
             try roles.apply(role, to: captured.map(\.name))
             return captured
         }
@@ -50,12 +67,15 @@ package struct Installation {
 
     /// Why the pipeline was given up, if it was: `setUp` begins it anew.
     package func loss() throws -> PipelineLoss? {
-        try onSource { try $0.loss(of: definition.name) }
+        definition.isPolledOnly ? nil : try onSource { try $0.loss(of: definition.name) }
     }
 
     /// Sets up what is not set up yet, for a worker that is started on two databases that know nothing of each other.
     /// - Returns: the tables captured; nil where there was nothing to do.
     package func setUpIfNeeded(creating: Bool) throws -> [SourceTable]? {
+        guard !definition.isPolledOnly else {
+            return try definition.naming { try polled.isSetUp() } ? nil : setUp(creating: creating)
+        }
         let isNeeded = try onBothSides { source, target in
             guard try target.cursor(of: definition.name) != nil, let recorded = try source.recordedRequest(of: definition.name) else {
                 return true
@@ -67,12 +87,19 @@ package struct Installation {
 
     /// What `setUp` would run, by side.
     package func planSetUp(creating: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
-        try onBothSides { source, target in
+        guard !definition.isPolledOnly else { return try definition.naming { try polled.planSetUp(creating: creating) } }
+        return try onBothSides { source, target in
             let request = try definition.request(source)
+            let selected = try source.tables(request.selection)
+            try refuseUnfit(try source.check(definition.rules, on: selected))
+            let shapes = definition.shapeFindings(selected).map { finding in
+                ("source", PlannedStatement("-- \(finding.table.map { "\($0): " } ?? "")\(finding.what)", lock: "none: rows are shaped where they are read"))
+            }
+            let read = creating && definition.rules.isPolling ? try polled.creations(of: definition.polledTables(), target) : []
             let creations = creating ? try creations(source, target, request) : []
             let later = creations.flatMap(\.statementsAfter) + creations.flatMap(\.statementsLast)
-            let made = creations.flatMap(\.statementsBefore) + later.map { PlannedStatement($0, lock: "after the copy") }
-            return try source.planInstall(request).map { ("source", $0) } + target.planInstall().map { ("target", $0) }
+            let made = read.flatMap(\.statementsBefore) + creations.flatMap(\.statementsBefore) + later.map { PlannedStatement($0, lock: "after the copy") }
+            return try shapes + source.planInstall(request).map { ("source", $0) } + target.planInstall().map { ("target", $0) }
                 + (made + (try roles.plan(roles.wanted(), on: source.tables(request.selection).map(\.name), made: creations.map(\.table))))
                 .map { ("target", $0) }
         }
@@ -81,12 +108,14 @@ package struct Installation {
     private func creations(
         _ source: any SourceAdministration, _ target: any TargetAdministration, _ request: CaptureRequest
     ) throws -> [TableCreation] {
-        try target.creations(of: source.definitions(of: source.tables(request.selection)))
+        let shaped = try source.shaped(try source.tables(request.selection), by: definition.rules)
+        return try target.creations(of: source.definitions(of: shaped, as: definition.rules))
     }
 
     /// - Parameter sourceOnly: leave the target as it is; it may be gone.
     package func tearDown(sourceOnly: Bool = false) throws {
-        guard !sourceOnly else { return try onSource { try $0.remove(definition.name) } }
+        guard !sourceOnly else { return try definition.isPolledOnly ? () : onSource { try $0.remove(definition.name) } }
+        guard try !polled.isOnlyAtTarget() else { return try definition.naming { try definition.openTargetAdministration().remove(definition.name) } }
         try onBothSides { source, target in
             if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, try source.identity()) }
             let former = try formerRoles()
@@ -109,7 +138,10 @@ package struct Installation {
     }
 
     package func planTearDown(sourceOnly: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
-        guard !sourceOnly else { return try onSource { try $0.planRemoval(of: definition.name).map { ("source", $0) } } }
+        guard !sourceOnly else { return try definition.isPolledOnly ? [] : onSource { try $0.planRemoval(of: definition.name).map { ("source", $0) } } }
+        guard try !polled.isOnlyAtTarget() else {
+            return try definition.naming { try definition.openTargetAdministration().planRemoval(of: definition.name).map { ("target", $0) } }
+        }
         return try onBothSides { source, target in
             let former = try formerRoles().flatMap { side in
                 try side.asSource.planRemoval(of: definition.name) + side.asTarget.planRemoval(of: definition.name)
@@ -123,20 +155,37 @@ package struct Installation {
 
     /// Every problem of both sides with its remedy, problems first.
     package func check() throws -> [(side: String, finding: Finding)] {
+        let read = definition.rules.isPolling ? try definition.naming { try polled.findings() } : []
+        let captured = definition.isPolledOnly ? [] : try checkCapture()
+        let order: [Finding.Severity] = [.problem, .warning, .note]
+        return order.flatMap { severity in (captured + read).filter { $0.finding.severity == severity } }
+    }
+
+    private func checkCapture() throws -> [(side: String, finding: Finding)] {
         try onBothSides { source, target in
             let request = try definition.request(source)
             let tables = try source.tables(request.selection)
-            var found = try source.check(request).map { ("source", $0) } + target.check(tables).map { ("target", $0) }
+            let unfit = try source.check(definition.rules, on: tables)
+            let shaped = unfit.isEmpty ? try source.shaped(tables, by: definition.rules) : []
+            var found = try (source.check(request) + unfit + definition.shapeFindings(tables)).map { ("source", $0) }
+                + target.check(shaped).map { ("target", $0) }
             // Where the source's own cannot all be read, its findings say so.
-            if let sequences = try? source.sequences(request.selection) { found += try target.check(sequences).map { ("target", $0) } }
+            if let sequences = try? source.sequences(request.selection) {
+                found += try target.check(definition.rules.shaped(sequences)).map { ("target", $0) }
+            }
             if let finding = try delayFinding(source) { found.append(("source", finding)) }
             found += try roles.findings(on: tables.map(\.name)).map { ("target", $0) }
             if let identity = try source.identity(), try target.identityAsSource() == identity {
                 found.append(("target", Finding(.problem, sameDatabase().why, remedy: sameDatabase().remedy)))
             }
-            let order: [Finding.Severity] = [.problem, .warning, .note]
-            return order.flatMap { severity in found.filter { $0.1.severity == severity } }
+            return found
         }
+    }
+
+    /// Before anything is made: a rule that does not fit would stop the worker.
+    private func refuseUnfit(_ findings: [Finding]) throws {
+        guard let first = findings.first(where: { $0.severity == .problem }) else { return }
+        throw TidemarkError("a table cannot be shaped", table: first.table, why: first.what, remedy: first.remedy)
     }
 
     /// The log has to hold all that is younger than the delay.
@@ -168,6 +217,13 @@ package struct Installation {
             "the target has a pipeline of this name from another source",
             why: "its cursor is for \(cursor.source), this source is \(identity)",
             remedy: "Give this one another name with --pipeline, or point --source at the database that the target follows.")
+    }
+
+    private func hasOnlyRead() -> TidemarkError {
+        TidemarkError(
+            "the pipeline has only read its tables so far", why: "some of them are to be captured now, and its place in the log is none",
+            remedy: "Where that is not meant, give its modes again (--config FILE, or --mode). Else type tidemark teardown --pipeline \(definition.name) …,"
+                + " then tidemark setup …, and tidemark copy --existing merge …; the rows stay where they are.")
     }
 
     private func sameDatabase() -> TidemarkError {

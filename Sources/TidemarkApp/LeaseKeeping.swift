@@ -25,6 +25,8 @@ package actor LeaseKeeping {
     private var held: [String: Held] = [:]
     private var nextRenewalMs: Int64 = 0
     private var isRenewing = false
+    /// What the target answered to the last renewal, where that was a refusal.
+    private var refusal: String?
     private var renewing: Task<Void, Never>?
     private var waiting: [String: [Int: CheckedContinuation<Void, Never>]] = [:]
     private var nextWaiter = 0
@@ -142,7 +144,8 @@ package actor LeaseKeeping {
     private func step() -> Int64? {
         let nowMs = time.nowMs()
         for (pipeline, known) in held where known.untilMs <= nowMs {
-            log.warning("the lease of pipeline \(pipeline) is lost: the target has not answered for \(TimeSpan.text(max(1, leaseMs / 1000)))")
+            let why = refusal ?? "the target has not answered for \(TimeSpan.text(max(1, leaseMs / 1000)))"
+            log.warning("the lease of pipeline \(pipeline) is lost: \(why)")
             drop(pipeline)
         }
         guard let earliestMs = held.values.map(\.untilMs).min() else {
@@ -167,15 +170,18 @@ package actor LeaseKeeping {
                 leases = opened
                 return try opened.renew(epochs, by: holder, forMs: leaseMs)
             }
+            refusal = nil
             for (pipeline, epoch) in epochs where held[pipeline]?.epoch == epoch {
                 if renewed.contains(pipeline) {
                     held[pipeline]?.untilMs = sentMs + leaseMs
                 } else {
-                    log.warning("the lease of pipeline \(pipeline) is lost: another process has taken it")
+                    log.warning("the lease of pipeline \(pipeline) is lost: another process has taken it, or it was taken down")
                     drop(pipeline)
                 }
             }
         } catch {
+            let failure = error as? TidemarkError
+            refusal = failure?.retry == .later ? nil : failure.map { "\($0.what): \($0.why)" }
             // Until it is lost, it is tried again and again.
             nextRenewalMs = min(nextRenewalMs, time.nowMs() + leaseMs / 10)
             log.debug("leases were not renewed: \(error)")
@@ -190,7 +196,8 @@ package actor LeaseKeeping {
                 do {
                     return try body(&leases)
                 } catch {
-                    if (error as? TidemarkError)?.retry == .later { leases = nil }
+                    // Also where the target answers: what keeps leases may have been taken down, and has to be made anew.
+                    leases = nil
                     throw error
                 }
             })
@@ -238,18 +245,24 @@ package final class LeasesByTarget: Sendable {
         var holder: String
     }
 
+    /// Whoever leads, or wants to, keeps it: a target that no pipeline flows to any more keeps no connection.
+    private struct Shared {
+        weak var keeping: LeaseKeeping?
+    }
+
     private let leaseMs: Int64
     private let log: Logger
-    private let known = Mutex<[Place: LeaseKeeping]>([:])
+    private let known = Mutex<[Place: Shared]>([:])
 
     package init(leaseMs: Int64 = 10_000, log: Logger) { (self.leaseMs, self.log) = (leaseMs, log) }
 
     package func keeping(_ target: String, holder: String) throws -> LeaseKeeping {
         try known.withLock { known in
             let place = Place(target: target, holder: holder)
-            if let keeping = known[place] { return keeping }
+            if let keeping = known[place]?.keeping { return keeping }
+            known = known.filter { $0.value.keeping != nil }
             let keeping = try LeaseKeeping(target, holder: holder, leaseMs: leaseMs, log: log)
-            known[place] = keeping
+            known[place] = Shared(keeping: keeping)
             return keeping
         }
     }

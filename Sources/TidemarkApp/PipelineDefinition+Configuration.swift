@@ -22,7 +22,13 @@ extension PipelineDefinition {
         (requiresKey, capturesReplicaRole) = (entry.requiresKey, entry.capturesReplicaRole)
         (retention, logLimit, delay, role) = (entry.retention, entry.logLimit, entry.delay, entry.role)
         failurePolicy = entry.failurePolicy
+        if entry.wait != nil || entry.waitTables != nil {
+            let said = Waiting(entry.wait ?? .asynchronous, tables: (entry.waitTables ?? []).map { TablePattern($0) })
+            try said.refuseContradiction()
+            waiting = said
+        }
         run = entry.run
+        rules = entry.rules
     }
 }
 

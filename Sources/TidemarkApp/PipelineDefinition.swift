@@ -22,6 +22,10 @@ package struct PipelineDefinition: Sendable {
     package var run = Configuration.RunSettings()
     /// What becomes of a pipeline that cannot go on; stop unless said.
     package var failurePolicy: FailurePolicy?
+    /// When its source is told of a window; asynchronous unless said.
+    package var waiting: Waiting?
+    /// What its tables are told one by one: how they are shaped on their way, and which are read instead of their log.
+    package var rules = TableRules()
 
     package init(name: String, source: String, target: String) {
         self.name = name
@@ -29,9 +33,9 @@ package struct PipelineDefinition: Sendable {
         self.target = target
     }
 
-    /// The selection that was named, if one was.
+    /// The selection for capture that was named, if one was.
     var namedSelection: TableSelection? {
-        include == nil && exclude == nil ? nil : TableSelection(include: include ?? [], exclude: exclude ?? [])
+        include == nil && exclude == nil ? nil : rules.captured(of: TableSelection(include: include ?? [], exclude: exclude ?? []))
     }
 
     package var delaySeconds: Int64 { delay?.seconds ?? 0 }
@@ -48,11 +52,10 @@ package struct PipelineDefinition: Sendable {
     /// What was said here, and for the rest what setup recorded in the source.
     func request(_ source: any SourceAdministration) throws -> CaptureRequest {
         let recorded = try source.recordedRequest(of: name)
+        let before = rules.isPolling ? recorded?.selection.named : recorded?.selection
+        let selection = TableSelection(include: include ?? before?.include ?? [], exclude: exclude ?? before?.exclude ?? [])
         var request = CaptureRequest(
-            pipeline: name,
-            selection: TableSelection(
-                include: include ?? recorded?.selection.include ?? [],
-                exclude: exclude ?? recorded?.selection.exclude ?? []),
+            pipeline: name, selection: rules.captured(of: selection) ?? selection,
             kind: kind ?? recorded?.kind ?? .auto, requiresKey: requiresKey ?? recorded?.requiresKey ?? false,
             capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false,
             retention: retention ?? recorded?.retention ?? .none)
@@ -64,6 +67,7 @@ package struct PipelineDefinition: Sendable {
     /// The tables of the pipeline that these patterns name.
     /// - Throws: `TidemarkError` for a pattern that names none.
     package func recordedTables(_ patterns: [String]) throws -> [SourceTable] {
+        try refuseIfPolledOnly("copy or compare tables")
         let source = try openSourceAdministration()
         guard let recorded = try source.recordedRequest(of: name) else {
             throw TidemarkError(
@@ -73,6 +77,7 @@ package struct PipelineDefinition: Sendable {
         let tables = try source.tables(recorded.selection)
         return try Set(patterns).sorted().flatMap { text in
             let found = tables.filter { TablePattern(text).matches($0.name) }
+            if found.isEmpty, rules.isPolling, let read = try? polledTables([text]).first { throw isRead(read.table.name.description, read.reading) }
             guard !found.isEmpty else {
                 throw TidemarkError(
                     "no table of the pipeline matches \(text)", why: "it has \(tables.map(\.name.description).joined(separator: ", "))",

@@ -8,8 +8,16 @@ package import TidemarkPipeline
 package final class PipelineRun: Sendable {
     private struct State {
         var definition: PipelineDefinition
-        var pipeline: Pipeline
+        var flow: Flow
         var isStopping = false
+    }
+
+    /// What `once` has done.
+    package struct Outcome: Sendable {
+        /// The place reached in the log; nil for a pipeline that reads all of its tables.
+        package var cursor: Cursor?
+        /// Of the tables that are read.
+        package var passes: [PolledTables.Outcome] = []
     }
 
     private let state: Mutex<State>
@@ -22,39 +30,46 @@ package final class PipelineRun: Sendable {
 
     /// - Parameter definition: as it flows now.
     package init(_ definition: PipelineDefinition, _ settings: Pipeline.Settings, figures: PipelineMeter = PipelineMeter(), log: Logger) throws {
-        let pipeline = try Pipeline(definition, settings, log: log, figures: figures)
-        (meter, self.figures) = (pipeline.meter, figures)
-        state = Mutex(State(definition: definition, pipeline: pipeline))
+        let flow = try Flow(definition, settings, log: log, figures: figures)
+        (meter, self.figures) = (flow.meter, figures)
+        state = Mutex(State(definition: definition, flow: flow))
         (self.settings, self.log) = (settings, log)
     }
 
     /// Lets it return after the window, or the part of a copy, at hand.
     package func stop() {
-        let pipeline = state.withLock { state in
+        let flow = state.withLock { state in
             state.isStopping = true
-            return state.pipeline
+            return state.flow
         }
-        pipeline.stop()
+        flow.stop()
     }
+
+    /// Reads tables now that are read by a schedule.
+    package func ask(for patterns: [TablePattern]) async { await state.withLock(\.flow).polled?.ask(for: patterns) }
 
     /// As it flows now.
     package var definition: PipelineDefinition { state.withLock(\.definition) }
 
-    package func once() async throws -> Cursor { try await state.withLock(\.pipeline).runOnce() }
+    /// Applies all that was committed when it started, and makes one pass over every table that is read.
+    package func once() async throws -> Outcome {
+        let flow = state.withLock(\.flow)
+        return Outcome(cursor: try await flow.stream?.runOnce(), passes: try await flow.polled?.runOnce() ?? [])
+    }
 
     /// Where it has ended; nil for one without a limit.
     package var limitedPlace: LimitedPlace? {
-        get async { await state.withLock(\.pipeline).limitedPlace }
+        get async { await state.withLock(\.flow).stream?.limitedPlace }
     }
 
     /// Follows the primary until the roles are changed, or it is stopped.
     /// - Returns: does the pipeline flow in the other direction now, as `definition` says?
     package func untilTurned() async throws -> Bool {
-        let (pipeline, definition) = state.withLock { ($0.pipeline, $0.definition) }
+        let (flow, definition) = state.withLock { ($0.flow, $0.definition) }
         do {
-            try await pipeline.run()
+            try await flow.run()
             return false
-        } catch let failure as TidemarkError where !pipeline.isStopping {
+        } catch let failure as TidemarkError where !isStopping {
             guard let next = try await definition.turned(after: failure, waiting: { !self.isStopping }) else { throw failure }
             return try replace(by: next)
         }
@@ -67,11 +82,11 @@ package final class PipelineRun: Sendable {
         var failures = 0
         while true {
             let begun = ContinuousClock.now
-            let (pipeline, definition) = state.withLock { ($0.pipeline, $0.definition) }
+            let (flow, definition) = state.withLock { ($0.flow, $0.definition) }
             do {
-                guard let leases else { return try await pipeline.run() }
-                return try await leading(definition, leases) { try await pipeline.run() }
-            } catch let failure as TidemarkError where !pipeline.isStopping {
+                guard let leases else { return try await flow.run() }
+                return try await leading(definition, leases) { try await flow.run() }
+            } catch let failure as TidemarkError where !isStopping {
                 guard let next = try await definition.turned(after: failure, waiting: { !self.isStopping }) else {
                     guard definition.failurePolicy == .retry, failure.retry == .never || failure.retry == .unlessMoved else { throw failure }
                     failures = ContinuousClock.now - begun > RetryWait.max ? 1 : failures + 1
@@ -111,9 +126,9 @@ package final class PipelineRun: Sendable {
 
     /// - Returns: false where it was stopped meanwhile.
     private func replace(by definition: PipelineDefinition) throws -> Bool {
-        let pipeline = try Pipeline(definition, settings, log: log, figures: figures)
+        let flow = try Flow(definition, settings, log: log, figures: figures)
         return state.withLock { state in
-            (state.definition, state.pipeline) = (definition, pipeline)
+            (state.definition, state.flow) = (definition, flow)
             return !state.isStopping
         }
     }
@@ -125,7 +140,10 @@ extension PipelineDefinition {
     /// - Parameter waiting: is it still worth waiting for a source that was left behind, to fence it?
     /// - Returns: nil where the failure has nothing to do with roles.
     fileprivate func turned(after failure: TidemarkError, waiting: () -> Bool) async throws -> PipelineDefinition? {
-        let found = try await OwnThread.run { orientation() }
+        // One without a log has only the direction in which it is given.
+        guard !isPolledOnly else { return nil }
+        // In this order: a change of roles that ends in between shows in the second, and neither would show it the other way round.
+        let (isHeld, found) = try await OwnThread.run { ((try? openTargetAdministration().cursor(of: name))?.hold != nil, orientation()) }
         switch found.direction {
         case .reversed: return reversed
         case .sourceLeftBehind:
@@ -143,7 +161,6 @@ extension PipelineDefinition {
             throw refusal
         case .asGiven:
             // Somebody changes roles at the moment: the next takeover waits for that.
-            let isHeld = try await OwnThread.run { (try? openTargetAdministration().cursor(of: name))?.hold != nil }
             return failure.retry == .takenOver && isHeld ? self : nil
         }
     }

@@ -14,6 +14,7 @@ struct RoleSetup {
             return nil
         }
         let standing = try definition.openTargetRoles().standing(of: definition.name)
+        if definition.role == .replica || definition.role == nil && standing?.role == .replica { try definition.refuseIfShaped("fail over to it") }
         guard definition.role != nil else { return standing?.role == .replica ? .replica : nil }
         guard let standing, standing.role != .replica else { return definition.role }
         throw TidemarkError(

@@ -16,6 +16,7 @@ package final class StatusConnections {
     private var sources: [String: Kept<any SourceAdministration>] = [:]
     private var targets: [String: Kept<any TargetAdministration>] = [:]
     private var roles: [String: Kept<any RoleAdministration>] = [:]
+    private var polled: [String: Kept<any PolledTarget>] = [:]
     /// How often one was opened.
     package private(set) var openings = 0
 
@@ -37,10 +38,16 @@ package final class StatusConnections {
         try kept(in: &roles, definition.target) { try definition.openTargetRoles() }
     }
 
+    /// Of one pipeline, unlike the others.
+    func polledTarget(of definition: PipelineDefinition) throws -> any PolledTarget {
+        try kept(in: &polled, "\(definition.name) \(definition.target)") { try definition.openPolledTarget() }
+    }
+
     package func forget(_ definition: PipelineDefinition) {
         for address in [definition.source, definition.target] {
             (sources[address], targets[address], roles[address]) = (nil, nil, nil)
         }
+        polled["\(definition.name) \(definition.target)"] = nil
     }
 
     private func kept<Side>(in known: inout [String: Kept<Side>], _ address: String, _ open: () throws -> Side) throws -> Side {

@@ -46,6 +46,9 @@ package struct StatusReport: Codable, Sendable {
     package var retainBytes: Int64?
     /// How far the target stays behind on purpose.
     package var delaySeconds: Int64?
+    /// When the source is told of what is durable in the target: asynchronous, synchronous or hybrid, and then for which tables.
+    package var wait: String?
+    package var waitTables: [String]?
     package var pausedAt: String?
     package var pausedBy: String?
     /// When the pipeline was given up as the log reached its cap, and when capture was stopped.
@@ -71,6 +74,8 @@ package struct StatusReport: Codable, Sendable {
     package var problem: String?
     /// How far each table is copied, and when it was last proven equal.
     package var tables: [Table] = []
+    /// Those that are read instead of their log; absent where the pipeline has none.
+    package var polledTables: [PolledTable]?
 
     package struct Table: Codable, Sendable {
         package var table: String
@@ -80,6 +85,10 @@ package struct StatusReport: Codable, Sendable {
         package var copiedBytes: Int64
         /// An estimate.
         package var expectedRows: Int64
+        /// What the target calls it, where that differs from the source, and what of it travels, a line each: where, columns, omit, set,
+        /// rename, to. As it was when it was copied.
+        package var targetTable: String?
+        package var shape: String?
         /// The last comparison that came to its end; what is absent has not been.
         package var verifiedAt: String?
         package var verifiedSnapshot: String?
@@ -114,6 +123,11 @@ extension StatusReport {
             appliedID = found?.cursor.lastID
             (appliedAt, worker) = (found?.appliedAt, found?.worker)
             (snapshotTakenAt, sourceSeenAt, sourceSeenID) = (found?.heartbeat?.appliedAt, found?.heartbeat?.seenAt, found?.heartbeat?.seenID)
+            let isStoppedByTable = try found.map { try addPolled(definition, found: $0, connections) } ?? false
+            guard !definition.isPolledOnly, found?.cursor.isPolled != true else {
+                concludePolled(definition, found, isStoppedByTable)
+                return
+            }
             let targetRoles = definition.isArchive ? nil : try connections.targetRoles(of: definition)
             let standings = (source: try connections.sourceRoles(of: definition).standing(of: definition.name), target: try targetRoles?.standing(of: definition.name))
             if let standing = standings.target {
@@ -129,6 +143,8 @@ extension StatusReport {
             (sourceID, logBytes, logRows, heldBackBy) = (log.lastID, log.logBytes, log.logRows, log.holdsBackPruning)
             (logMaxBytes, atMaxLogSize, logFullInSeconds) = (log.limit?.maxBytes, log.limit?.policy.rawValue, log.fullInSeconds)
             (retainSeconds, retainBytes) = (log.retention.seconds, log.retention.bytes)
+            let waiting = log.waiting ?? definition.waiting
+            (wait, waitTables) = (waiting?.mode.rawValue, waiting?.mode == .hybrid ? waiting?.tables.map(\.text) : nil)
             (lostAt, captureStoppedAt) = (log.loss?.at, log.captureStop?.at)
             guard found != nil else {
                 state = .notSetUp
@@ -149,16 +165,39 @@ extension StatusReport {
             } else if log.pendingChanges > 0, (log.pendingSeconds ?? 0) > Self.behindAfterSeconds(definition) {
                 state = .behind
                 problem = "Changes wait. If no worker runs, type: tidemark run …; its log says what it does."
-            } else if copies.contains(where: { $0.state != .done }) {
+            } else if isStoppedByTable {
+                state = .blocked
+            } else if isPollingFirst || copies.contains(where: { $0.state != .done }) {
                 state = .copying
             }
             if problem == nil, let limit = log.limit, log.logBytes >= limit.maxBytes {
                 problem = "The change log has reached max-log-size. tidemark check … says what to do."
             }
-            if problem == nil { problem = parkingProblem }
+            if problem == nil { problem = parkingProblem ?? polledProblem }
         } catch let failure as TidemarkError {
             connections.forget(definition)
             (state, problem) = (.unreachable, failure.description)
+        }
+    }
+
+    private mutating func addPolled(_ definition: PipelineDefinition, found: StoredCursor, _ connections: StatusConnections) throws -> Bool {
+        guard definition.rules.isPolling else { return false }
+        return addPolled(definition, try connections.polledTarget(of: definition).units(), now: Clock.time)
+    }
+
+    /// Of a pipeline that reads all of its tables: its source has nothing to tell.
+    private mutating func concludePolled(_ definition: PipelineDefinition, _ found: StoredCursor?, _ isStopped: Bool) {
+        guard let found else {
+            (state, problem) = (.notSetUp, "The target holds no cursor for it. Type: tidemark run --pipeline \(definition.name) …, or first tidemark setup --plan …")
+            return
+        }
+        (appliedID, problem) = (nil, found.failure ?? polledProblem)
+        if isStopped || found.failure != nil {
+            state = .blocked
+        } else if let hold = found.hold, hold.reason == .paused {
+            (state, pausedAt, pausedBy) = (.paused, hold.at, hold.by)
+        } else if isPollingFirst {
+            state = .copying
         }
     }
 
@@ -168,7 +207,7 @@ extension StatusReport {
         let names = notExactTables.joined(separator: ", ")
         guard parkedTransactions > 0 else { return "Not exact: \(names). Parked changes of them were skipped. Type: tidemark verify --repair …" }
         let what = parkedTransactions == 1 ? "One transaction is" : "\(parkedTransactions) transactions are"
-        return "\(what) set aside, with \(parkedChanges) changes in all. Not exact: \(names). Type: tidemark parked list …"
+        return "\(what) set aside, with \(Amount.text(parkedChanges, "change")) in all. Not exact: \(names). Type: tidemark parked list …"
     }
 
     /// Tables that differ from their source, as far as anybody has looked and nobody repaired.
@@ -183,6 +222,8 @@ extension StatusReport.Table {
     init(_ copy: TableCopy, _ proof: TableProof?) {
         (table, self.copy) = (copy.table.description, copy.existing == .keep ? "done" : copy.state.rawValue)
         (copiedRows, copiedBytes, expectedRows) = (copy.rows, copy.bytes, copy.expectedRows)
+        targetTable = copy.shape?.split(separator: "\n").last { $0.hasPrefix("to: ") }.map { String($0.dropFirst(4)) }
+        shape = copy.shape
         (verifiedAt, verifiedSnapshot, verifiedRows) = (proof?.finishedAt, proof?.snapshot, proof?.rows)
         differences = proof.map { $0.differences - $0.repaired }
     }

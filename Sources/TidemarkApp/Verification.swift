@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import TidemarkConfig
 import TidemarkCore
 package import TidemarkPipeline
 
@@ -9,6 +10,7 @@ package struct Verification: Sendable {
     private let pipeline: Pipeline
     /// Between two looks of a pipeline with little in it: the databases have other things to do.
     private static let pauseSeconds = 10
+    private static let rowsPerSecond = 50_000
 
     package init(_ definition: PipelineDefinition, _ pipeline: Pipeline) {
         (self.definition, self.pipeline) = (definition, pipeline)
@@ -17,6 +19,13 @@ package struct Verification: Sendable {
     /// - Parameter report: gets each table's verdict, also where a later table cannot be looked at.
     package func once(_ request: VerifyRequest, report: @Sendable (TableVerdict) -> Void) async throws {
         try await pipeline.verify(request, lag: lag, report: report)
+    }
+
+    /// For ever beside the worker, as gently as the pipeline's definition wants it.
+    package func besideStream() async throws {
+        var request = VerifyRequest(startedAt: "")
+        (request.rowsPerSecond, request.waitMaxSeconds) = (definition.run.maxRate ?? Self.rowsPerSecond, 0)
+        try await forEver(request)
     }
 
     /// Until the pipeline is stopped. What it finds is in the target's proofs, and in the log.
@@ -30,11 +39,11 @@ package struct Verification: Sendable {
                 try await pipeline.verify(request, lag: lag) { verdict in
                     let proof = verdict.proof
                     if proof.differences == 0 {
-                        log.info("verified table \(proof.table): \(proof.rows) rows are equal at change \(proof.lastID)")
+                        log.info("verified table \(proof.table): \(Amount.text(proof.rows, "row", ("is", "are"))) equal at change \(proof.lastID)")
                     } else if verdict.isEqual {
-                        log.warning("table \(proof.table) differed in \(proof.differences) rows, which were repaired")
+                        log.warning("table \(proof.table) differed in \(Amount.text(proof.differences, "row")), repaired by now")
                     } else {
-                        log.error("table \(proof.table) differs in \(proof.differences) rows; tidemark verify --repair mends them")
+                        log.error("table \(proof.table) differs in \(Amount.text(proof.differences, "row")); tidemark verify --repair mends them")
                     }
                 }
                 lastSaid = nil

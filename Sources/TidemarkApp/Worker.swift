@@ -8,10 +8,19 @@ extension Connections {
         let (source, target, name) = (definition.source, definition.target, definition.name)
         let sourceEngine = try Engines.accepting(source, of: "source")
         let targetEngine = try Engines.accepting(target, of: "target")
+        let rules = definition.rules
         self.init(
-            source: { try sourceEngine.source(source) },
+            source: {
+                let opened = try sourceEngine.source(source)
+                if rules.isShaping { try opened.shape(rules) }
+                return opened
+            },
             target: { try targetEngine.target(target, pipeline: name) },
-            rowSource: { try sourceEngine.rowSource(source) },
+            rowSource: {
+                let opened = try sourceEngine.rowSource(source)
+                if rules.isShaping { try opened.shape(rules) }
+                return opened
+            },
             rowTarget: { try targetEngine.rowTarget(target, pipeline: name) },
             targetReader: { try targetEngine.targetReader(target, pipeline: name) },
             sourceEngine: sourceEngine.name, targetEngine: targetEngine.name)
@@ -20,12 +29,18 @@ extension Connections {
 
 extension Pipeline {
     /// The running form of a definition.
-    package init(_ definition: PipelineDefinition, _ settings: Settings, log: Logger, figures: PipelineMeter = PipelineMeter()) throws {
+    package init(
+        _ definition: PipelineDefinition, _ settings: Settings, log: Logger, figures: PipelineMeter = PipelineMeter(), tenure: Tenure = Tenure()
+    ) throws {
         var settings = settings
+        // Pipelines themselves know no time of day.
+        if settings.startedAt.isEmpty { settings.startedAt = Clock.now }
+        settings.waiting = definition.waiting ?? settings.waiting
         settings.failurePolicy = definition.failurePolicy ?? settings.failurePolicy
+        settings.rules = definition.rules
         if definition.isArchive {
             (settings.existing, settings.verifiesCopies, settings.notesTransactions) = (.keep, false, true)
         }
-        self.init(settings, try Connections(definition), expecting: definition.namedSelection, log: log, figures: figures)
+        self.init(settings, try Connections(definition), expecting: definition.namedSelection, log: log, figures: figures, tenure: tenure)
     }
 }

@@ -30,7 +30,16 @@ package struct Configuration: Sendable, Equatable {
         package var delay: StreamDelay?
         package var role: TargetRole?
         package var failurePolicy: FailurePolicy?
+        package var wait: Waiting.Mode?
+        package var waitTables: [String]?
         package var run = RunSettings()
+        /// What tables are told one by one, in the order of the file, and all the others.
+        var tableEntries: [TableEntry] = []
+        var reading = ReadingEntry()
+        /// What schemas are called at the target, by their name at the source.
+        package var schemas: [String: String] = [:]
+        /// Whose rows it takes; nil for everybody's.
+        package var tenant: Tenant?
         /// Of its name; the same pipeline may stand somewhere else.
         var place: Place?
         /// Sides of which something wrong is said.
@@ -44,6 +53,8 @@ package struct Configuration: Sendable, Equatable {
                 && (left.tables, left.exclude, left.capture, left.images, left.role, left.failurePolicy)
                     == (right.tables, right.exclude, right.capture, right.images, right.role, right.failurePolicy)
                 && (left.retention, left.logLimit, left.run) == (right.retention, right.logLimit, right.run)
+                && (left.rules, left.schemas) == (right.rules, right.schemas)
+                && (left.wait, left.waitTables) == (right.wait, right.waitTables)
         }
     }
 

@@ -25,7 +25,7 @@ package struct ConfigurationChange: Sendable, Equatable {
             "listen": was.listen != now.listen, "tls": was.tls != now.tls, "tokens": was.tokens != now.tokens,
             "state": was.stateDirectory != now.stateDirectory, "audit-log": was.auditLog != now.auditLog, "log": was.logFormat != now.logFormat,
             "log-level": was.logLevel != now.logLevel, "status-every": was.statusEveryMs != now.statusEveryMs, "lease": was.leaseMs != now.leaseMs,
-            "heartbeat": was.heartbeatEveryMs != now.heartbeatEveryMs,
+            "heartbeat": was.heartbeatEveryMs != now.heartbeatEveryMs, "stop-within": was.stopWithinMs != now.stopWithinMs,
         ]
         for key in ConfigurationSection.service.keys where differs[key] == true {
             if Self.isLive(key) { live.append(key) } else { needsRestart.append(key) }
@@ -35,7 +35,7 @@ package struct ConfigurationChange: Sendable, Equatable {
     package var isNone: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty && live.isEmpty && needsRestart.isEmpty }
 
     /// Does a key below `service:` take effect without a restart?
-    package static func isLive(_ key: String) -> Bool { ["tokens", "log-level", "status-every", "heartbeat"].contains(key) }
+    package static func isLive(_ key: String) -> Bool { ["tokens", "log-level", "status-every", "heartbeat", "stop-within"].contains(key) }
 
     private static func byName(_ configuration: Configuration) -> [String: Configuration.Entry] {
         Dictionary(configuration.pipelines.map { ($0.name, $0) }) { first, _ in first }

@@ -19,19 +19,34 @@ extension ConfigurationReader {
                 fail(key.place, fault, isSecret: true)
                 continue
             }
-            guard var entry = entry(name, value, over: defaults) else { continue }
-            entry.place = key.place
-            if needsAddresses {
-                for (side, isThere) in [("source", entry.source != nil), ("target", entry.target != nil)] where !isThere && !entry.unreadable.contains(side) {
-                    fail(key.place, "pipeline \(name) has no \(side):")
-                }
+            guard let template = tenants(of: value) else {
+                if let entry = pipeline(name, key, value, over: defaults, needsAddresses, &ends) { entries.append(entry) }
+                continue
             }
-            if let source = entry.source, let target = entry.target, !ends.insert([source, target]).inserted {
-                warn(key.place, "pipeline \(name) has the same source and target as another one: tables that both take are written by both")
-            }
-            entries.append(entry)
+            entries += pipelines(name, key, value, template, over: defaults, needsAddresses, &ends)
+        }
+        let names = Dictionary(grouping: entries, by: \.name).filter { $0.value.count > 1 }
+        for (name, same) in names.sorted(by: { $0.key < $1.key }) {
+            fail(same.last?.place, "two pipelines would be called \(name): one is of tenants:, so give the other one another name")
         }
         return entries
+    }
+
+    mutating func pipeline(
+        _ name: String, _ key: YAMLNode, _ value: YAMLNode, over defaults: Configuration.Entry, _ needsAddresses: Bool, _ ends: inout Set<[String]>
+    ) -> Configuration.Entry? {
+        guard var entry = entry(name, value, over: defaults) else { return nil }
+        entry.place = key.place
+        if needsAddresses {
+            for (side, isThere) in [("source", entry.source != nil), ("target", entry.target != nil)] where !isThere && !entry.unreadable.contains(side) {
+                fail(key.place, "pipeline \(name) has no \(side):")
+            }
+        }
+        // Tenants may share a target, each in a schema of its own.
+        if tenant == nil, let source = entry.source, let target = entry.target, !ends.insert([source, target]).inserted {
+            warn(key.place, "pipeline \(name) has the same source and target as another one: tables that both take are written by both")
+        }
+        return entry
     }
 
     mutating func entry(_ name: String, _ node: YAMLNode, over defaults: Configuration.Entry?) -> Configuration.Entry? {
@@ -42,7 +57,12 @@ extension ConfigurationReader {
         var entry = defaults ?? Configuration.Entry(name: name)
         entry.name = name
         if isPipeline { addresses(fields, &entry) }
-        entry.tables = patterns("tables", fields) ?? entry.tables
+        if let node = fields["tables"] { (entry.tables, entry.tableEntries) = tables(node) }
+        entry.schemas = names("rename-schemas", fields)?.mapValues { ofTenant($0) } ?? entry.schemas
+        reading(fields, &entry.reading)
+        if entry.reading.mode == .incremental {
+            fail(fields.keys["mode"]?.place ?? fields.place, "mode: incremental is for a table, which says by: which column")
+        }
         entry.exclude = patterns("exclude", fields) ?? entry.exclude
         entry.capture = choice("capture", fields, Self.forms(CaptureKind.allCases), of: CaptureKind.allCases) ?? entry.capture
         entry.images = choice("image", fields, Self.forms(CapturedImages.allCases), of: CapturedImages.allCases) ?? entry.images
@@ -54,8 +74,21 @@ extension ConfigurationReader {
         entry.logLimit.maxBytes = parsed("max-log-size", fields, LogLimit.forms) { ByteCount.parsed($0) } ?? entry.logLimit.maxBytes
         entry.logLimit.policy = choice("at-max-log-size", fields, LogPolicy.forms, of: LogPolicy.allCases) ?? entry.logLimit.policy
         entry.failurePolicy = choice("on-failure", fields, Self.forms(FailurePolicy.allCases), of: FailurePolicy.allCases) ?? entry.failurePolicy
+        waiting(fields, &entry)
         run(fields, &entry)
         return entry
+    }
+
+    /// Which windows the source is told of at once.
+    private mutating func waiting(_ fields: Fields, _ entry: inout Configuration.Entry) {
+        entry.wait = choice("wait", fields, Self.forms(Waiting.Mode.allCases), of: Waiting.Mode.allCases) ?? entry.wait
+        entry.waitTables = patterns("wait-tables", fields) ?? entry.waitTables
+        let place = (fields.keys["wait"] ?? fields.keys["wait-tables"])?.place
+        guard place != nil, fields["wait"] == nil || entry.wait != nil else { return }
+        // A pipeline's own wait: takes no part in what defaults: says of tables.
+        if fields["wait"] != nil, entry.wait != .hybrid, fields["wait-tables"] == nil { entry.waitTables = nil }
+        if entry.wait == .hybrid, entry.waitTables?.isEmpty != false { fail(place, "wait: hybrid needs wait-tables:, the tables that are waited for") }
+        if entry.wait != .hybrid, entry.waitTables != nil { fail(place, "wait-tables: is for wait: hybrid") }
     }
 
     /// How `run` is to copy and to compare, and what contradicts itself in that.

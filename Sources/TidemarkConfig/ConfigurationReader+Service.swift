@@ -9,12 +9,13 @@ extension ConfigurationReader {
         if let node = fields["tokens"] { settings.tokens = tokens(node) }
         settings.stateDirectory = text("state", fields, "a directory").map(resolved)
         settings.auditLog = text("audit-log", fields, "a path").map(resolved)
-        let formats = ServiceSettings.LogFormat.allCases
+        let formats = LogFormat.allCases
         settings.logFormat = choice("log", fields, Self.forms(formats), of: formats) ?? settings.logFormat
-        settings.logLevel = choice("log-level", fields, Self.forms(LogLevel.allCases), of: LogLevel.allCases)?.rawValue ?? settings.logLevel
+        settings.logLevel = choice("log-level", fields, Self.forms(LogThreshold.allCases), of: LogThreshold.allCases)?.rawValue ?? settings.logLevel
         settings.statusEveryMs = time("status-every", fields, seconds: 1...3600) ?? settings.statusEveryMs
         settings.leaseMs = time("lease", fields, seconds: 1...600) ?? settings.leaseMs
         settings.heartbeatEveryMs = time("heartbeat", fields, seconds: 1...3600, orOff: true) ?? settings.heartbeatEveryMs
+        settings.stopWithinMs = time("stop-within", fields, seconds: 1...3600) ?? settings.stopWithinMs
         if let listen = settings.listen, !listen.isLoopback, let place = fields["listen"]?.place {
             if fields["tokens"] == nil {
                 fail(
@@ -31,8 +32,6 @@ extension ConfigurationReader {
     }
 
     private static let listenForms = "HOST:PORT, [IPv6]:PORT, or none"
-
-    private enum LogLevel: String, CaseIterable { case trace, debug, info, notice, warning, error, critical }
 
     private mutating func listen(_ text: String, _ fields: Fields, _ settings: inout ServiceSettings) {
         let place = fields["listen"]?.place

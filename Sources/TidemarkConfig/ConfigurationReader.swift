@@ -9,6 +9,9 @@ struct ConfigurationReader {
     let addressFault: (_ address: String, _ side: String) -> String?
     private(set) var diagnostics: [Diagnostic] = []
     private(set) var holdsSecrets = false
+    /// Whose pipeline is read of a template, and did it matter?
+    var tenant: String?
+    var hasNamedTenant = false
     /// Nobody reads more.
     var hasSaidEnough: Bool { diagnostics.count >= 200 }
     private static let secretMaxBytes = 64 << 10
@@ -82,7 +85,8 @@ struct ConfigurationReader {
             return nil
         }
         do {
-            let text = try Template(written).text(environment, isAddress: isAddress)
+            var text = try Template(written).text(environment, isAddress: isAddress)
+            if isAddress { text = ofTenant(text) }
             guard !text.isEmpty, !text.utf8.contains(0) else {
                 fail(node.place, "\(key): has to be \(forms), and is \(text.isEmpty ? "empty" : "one with a NUL")", isSecret: isSecret)
                 return nil

@@ -22,11 +22,14 @@ package enum ExampleConfiguration {
           status-every: 5s                   # how often databases are asked
           lease: 10s                         # after so long without a word, another service takes over
           heartbeat: 10s                     # a row at each source, to measure the way to its targets; or off
+          stop-within: 20s                   # at its end, what hangs longer is given up; less than TimeoutStopSec of the unit
 
         # What each pipeline has unless it says something else.
         defaults:
           on-failure: stop                   # stop, retry or set-aside
           verify: after-copy                 # after-copy, continuously or never
+          wait: asynchronous                 # asynchronous, synchronous or hybrid: see tidemark.wait_for()
+          # wait-tables: [public.payment]    # with wait: hybrid: the tables that are waited for
           # max-rate: 50000                  # with verify: continuously: rows to compare a second
           # jobs: 2                          # parts of tables that are copied at a time
 
@@ -39,6 +42,29 @@ package enum ExampleConfiguration {
             #   url: postgresql://tidemark@db2/shop
             #   password-file: /run/secrets/shop
             # tables: ["public.*"]           # every user table unless said
+            # tables:                        # or each with keys of its own
+            #   - public.customer:
+            #       where: region = 'EU'
+            #       columns: [id, email]     # or: omit: [notes]
+            #       set: {email: md5(email)}
+            #       rename: {email: email_hash}
+            #       to: crm.customer
+            #   - public.orders:
+            #       mode: incremental        # realtime, full, skip-completed or incremental
+            #       by: updated_at
+            #       strategy: timestamp      # auto-increment or version
+            #       start: 2026-01-01
+            #       overlap: 60s
+            #       condition: id > 0
+            #       deletes: 1d              # how often keys are compared
+            #       every: 10s
+            #   - public.*:
+            #       mode: full
+            #       cron: "0 3 * * *"
+            #       batch: 10000
+            #       on-error: skip           # stop, skip or retry
+            # rename-schemas: {public: crm}
+            # tenants: {column: tenant_id, values: [north, south]}   # shop.north and shop.south; {tenant} in target:, rename-schemas: and to:
             # exclude: [public.audit]
             # create: true                   # make tables that the target lacks
             # existing: refuse               # rows that the target holds before the copy: refuse, empty or merge

@@ -1,3 +1,5 @@
+package import TidemarkCore
+
 /// What a configuration file says of the service itself.
 ///
 ///     service:
@@ -21,10 +23,10 @@ package struct ServiceSettings: Sendable, Equatable {
     package var leaseMs = 10_000
     /// How often a row is written at each source to measure the way to its targets, in milliseconds; 0 for never.
     package var heartbeatEveryMs = 10_000
+    /// For how long a service that is to end waits for the windows at hand, in milliseconds.
+    package var stopWithinMs = 20_000
 
     package init() {}
-
-    package enum LogFormat: String, Sendable, CaseIterable { case console, json }
 
     package struct ListenAddress: Sendable, Equatable {
         package var host: String

@@ -1,5 +1,4 @@
 import Synchronization
-import TidemarkBlocking
 
 /// Who reads a replication's events.
 final class Listeners: Sendable {
@@ -34,10 +33,4 @@ final class Collected<Element: Sendable>: Sendable {
     private let found = Mutex<[Element]>([])
     var all: [Element] { found.withLock { $0 } }
     func add(_ element: Element) { found.withLock { $0.append(element) } }
-}
-
-func onNewThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-    let thread = DedicatedThread<Void> {}
-    defer { thread.stop() }
-    return try await thread.run { _ in try body() }
 }

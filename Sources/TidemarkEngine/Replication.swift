@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import TidemarkApp
+import TidemarkBlocking
 import TidemarkCore
 import TidemarkPipeline
 
@@ -100,8 +101,8 @@ extension Replication {
         try await reporting { definition in
             let run = try PipelineRun(definition, self.settings, log: Self.log)
             do {
-                let cursor = try await withTaskCancellationHandler { try await run.once() } onCancel: { run.stop() }
-                return Position(lastChangeID: cursor.lastID)
+                let outcome = try await withTaskCancellationHandler { try await run.once() } onCancel: { run.stop() }
+                return Position(lastChangeID: outcome.cursor?.lastID ?? 0)
             } catch {
                 if Task.isCancelled { throw CancellationError() }
                 throw error
@@ -163,7 +164,7 @@ extension Replication {
         var settings = Pipeline.Settings(
             name: name, worker: "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)")
         settings.existing = TableCopy.Existing(existingRows)
-        (settings.verifiesCopies, settings.jobs, settings.startedAt) = (verifiesCopies, max(1, jobs), Date.now.formatted(.iso8601))
+        (settings.verifiesCopies, settings.jobs) = (verifiesCopies, max(1, jobs))
         let (listeners, name) = (listeners, name)
         settings.onEvent = { listeners.send(Event($0, pipeline: name)) }
         return settings
@@ -171,7 +172,7 @@ extension Replication {
 
     /// A call that blocks must not do so on a thread of the pool that all tasks share.
     private func onThreadOfItsOwn<T: Sendable>(_ body: @escaping @Sendable (PipelineDefinition) throws -> T) async throws -> T {
-        try await reporting { definition in try await onNewThread { try body(definition) } }
+        try await reporting { definition in try await OwnThread.run { try body(definition) } }
     }
 
     private func reporting<T>(_ body: (PipelineDefinition) async throws -> T) async throws -> T {

@@ -1,9 +1,10 @@
 import Foundation
 import NIOCore
 import Synchronization
+import TidemarkBlocking
 import TidemarkService
 
-/// One look at the service for all live readers: each moment is written out once, however many read it.
+/// One look at the service for all live readers, while there are any: each moment is written out once, however many read it.
 final class LiveMoments: Sendable {
     /// Somebody who reads; he leaves when nothing holds on to this.
     final class Reader: Sendable {
@@ -45,6 +46,8 @@ final class LiveMoments: Sendable {
     private struct WeakReader { weak var reader: Reader? }
 
     private let state = Mutex(State())
+    /// The first reader has come, or the last one has gone.
+    private let turn = Wakeup()
     private let maxReaders: Int
 
     init(maxReaders: Int) { self.maxReaders = maxReaders }
@@ -59,15 +62,25 @@ final class LiveMoments: Sendable {
             return reader
         }
         joined?.call()
+        if joined != nil { turn.raise() }
         return joined
     }
 
-    fileprivate func forget(_ number: UInt64) { _ = state.withLock { $0.readers.removeValue(forKey: number) } }
+    fileprivate func forget(_ number: UInt64) {
+        let isLast = state.withLock { state in
+            guard state.readers.removeValue(forKey: number) != nil, state.readers.isEmpty else { return false }
+            // It would be an old one for whoever comes next.
+            (state.moment, state.frame) = (nil, nil)
+            return true
+        }
+        if isLast { turn.raise() }
+    }
 
     var readers: Int { state.withLock { $0.readers.count } }
 
     func publish(_ moment: ServiceMoment) {
         let readers = state.withLock { state in
+            guard !state.readers.isEmpty else { return [Reader]() }
             (state.moment, state.frame) = (moment, nil)
             state.number += 1
             return state.readers.values.compactMap(\.reader)
@@ -87,6 +100,7 @@ final class LiveMoments: Sendable {
             return state.readers.values.compactMap(\.reader)
         }
         for reader in readers { reader.leave() }
+        turn.raise()
     }
 
     fileprivate func frame(after seen: UInt64) -> (number: UInt64, bytes: ByteBuffer)? {
@@ -103,12 +117,11 @@ final class LiveMoments: Sendable {
         }
     }
 
-    /// Hands on what the service tells, until it has no more to tell.
+    /// Hands on what the service tells while somebody reads, until it has no more to tell.
     func follow(_ plane: any ControlPlane, keepAliveSeconds: Double) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await moment in await plane.changes() { self.publish(moment) }
-                self.end()
+                while await self.turned(toReading: true) { await self.handOn(plane) }
             }
             group.addTask {
                 while (try? await Task.sleep(for: .seconds(keepAliveSeconds))) != nil { self.callAll() }
@@ -116,5 +129,30 @@ final class LiveMoments: Sendable {
             await group.next()
             group.cancelAll()
         }
+    }
+
+    /// A service that is watched makes a moment each second: it is not, once the last reader has gone.
+    private func handOn(_ plane: any ControlPlane) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await moment in await plane.changes() { self.publish(moment) }
+                if !Task.isCancelled { self.end() }
+            }
+            group.addTask { _ = await self.turned(toReading: false) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Waits until somebody reads, or nobody does.
+    /// - Returns: false where it is over.
+    private func turned(toReading isReading: Bool) async -> Bool {
+        while !Task.isCancelled {
+            let (hasEnded, isRead) = state.withLock { ($0.hasEnded, !$0.readers.isEmpty) }
+            if hasEnded { return false }
+            if isRead == isReading { return true }
+            await turn.wait(ms: 60_000)
+        }
+        return false
     }
 }

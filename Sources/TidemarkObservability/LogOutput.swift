@@ -1,13 +1,7 @@
 import Glibc
 package import Logging
 import Synchronization
-
-package enum LogFormat: String, Sendable, CaseIterable {
-    /// For people and journals.
-    case console
-    /// One object a line, for programs.
-    case json
-}
+package import TidemarkCore
 
 /// Where the lines of all loggers go. A line is written as a whole, so that those of several threads do not mix; a reader that
 /// has gone away, or never was there, is no reason to stop.

@@ -51,8 +51,10 @@ package enum MetricCatalog {
     package static let windows = counter("windows_total", "Windows applied by this process.")
     package static let lastWindowChanges = gauge("last_window_changes", "Changes of the last window.")
     package static let lastWindowSeconds = gauge("last_window_seconds", "How long the last window took.")
+    package static let acknowledge = gauge(
+        "acknowledge_seconds", "From the last window durable in the target that the source was told of to its knowing so: what tidemark.wait_for() waits for.")
     package static let applyRate = gauge("applied_changes_per_second", "Changes applied per second, over the last few seconds.")
-    package static let captureRate = gauge("captured_changes_per_second", "Changes captured per second, over the last few seconds.")
+    package static let captureRate = gauge("captured_changes_per_second", "Changes captured per second, over the last few seconds, without this process's heartbeats.")
     package static let appliedID = gauge("applied_change_id", "The highest change id that the target has.")
     package static let sourceID = gauge("source_change_id", "The highest change id drawn at the source.")
     package static let appliedAt = gauge("applied_timestamp_seconds", "When the cursor last moved, since 1970.")
@@ -82,6 +84,8 @@ package enum MetricCatalog {
     package static let copiedBytes = counter("copied_bytes_total", "Bytes copied by this process.")
     package static let tablesProven = gauge("tables_proven", "Tables that were compared with their source to the end.")
     package static let oldestProof = gauge("oldest_proof_timestamp_seconds", "When the table whose comparison is the oldest was compared, since 1970.")
+    package static let polledAt = gauge("polled_table_timestamp_seconds", "When a table that is read was last read to its end, since 1970.", ["table", "mode"])
+    package static let polledFailures = gauge("polled_table_failures", "How often in a row reading a table has failed.", ["table", "mode"])
     package static let tablesDiffering = gauge("tables_differing", "Tables whose last comparison found a difference that nobody repaired.")
     package static let rowsDiffering = gauge("rows_differing", "Rows that differ in these tables.")
 
@@ -95,11 +99,11 @@ package enum MetricCatalog {
     package static let all: [Metric] = [
         health, activity, state, statusAge, info, role, guarded,
         lagChanges, lagTransactions, lagBytes, lagSeconds, delay, endToEnd, snapshotTaken, sourceSeen,
-        appliedChanges, appliedBytes, windows, lastWindowChanges, lastWindowSeconds, applyRate, captureRate,
+        appliedChanges, appliedBytes, windows, lastWindowChanges, lastWindowSeconds, acknowledge, applyRate, captureRate,
         appliedID, sourceID, appliedAt,
         errors, failures, lastError, parkedTransactions, parkedChanges, notExact,
         logBytes, logChanges, logMaxBytes, logFullIn, captureStopped, givenUp,
-        tables, copyTables, copyProgress, copiedRows, copiedBytes, tablesProven, oldestProof, tablesDiffering, rowsDiffering,
+        tables, copyTables, copyProgress, copiedRows, copiedBytes, tablesProven, oldestProof, tablesDiffering, rowsDiffering, polledAt, polledFailures,
         leaseHeld, leaseEpoch, leaseRemaining, takeovers,
         ready, build, pipelines, leading,
         processStart, processCPU, processResident, processVirtual, processFiles, processMaxFiles, processThreads,

@@ -11,6 +11,7 @@ extension Pipeline {
         guard isDue, confirming == nil, cursor != confirmed else { return }
         confirmedAt = clock.now
         progress.logAndReset(to: log)
+        acknowledge(cursor)
         startConfirming(cursor)
     }
 

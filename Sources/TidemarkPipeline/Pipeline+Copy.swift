@@ -48,6 +48,7 @@ extension Pipeline {
         meter.begin(table.name, rows: 0, bytes: 0, expectedRows: size.rows)
         copy.state = .done
         copy.capture = Self.completeFrom(table, copy)
+        copy.shape = settings.rules.shape(of: table.name)
         let loaded = try await load(TablePart(table), through: lane(0), at: standstill.cursor, saving: copy)
         copy.rows += loaded.rows
         copy.bytes += loaded.bytes
@@ -77,6 +78,7 @@ extension Pipeline {
             if copy.state == .waiting {
                 copy.state = .copying
                 copy.capture = Self.completeFrom(table, copy)
+                copy.shape = settings.rules.shape(of: table.name)
                 let beginning = copy
                 try await lane(0).load { [cursor] in try $0.begin(beginning, of: table, at: cursor) }
                 cursor.revision += 1
@@ -187,7 +189,7 @@ extension Pipeline {
     private func end(_ copy: TableCopy) {
         meter.finish(copy.table)
         justCopied.insert(copy.table)
-        log.info("copied table \(copy.table): \(copy.rows) rows")
+        log.info("copied table \(copy.table): \(Amount.text(copy.rows, "row"))")
         settings.onEvent?(.copied(copy.table, rows: copy.rows))
     }
 

@@ -25,6 +25,8 @@ extension Pipeline {
     /// Copies tables, or some of their rows, anew, beside the worker if there is one.
     package func copy(_ request: CopyRequest) async throws -> [TableCopy] {
         try await naming {
+            // What is merged would stay beside what the table's rule leaves out now.
+            if !request.isPartial, request.existing != .merge { self.reshaped.formUnion(request.tables ?? []) }
             var cursor = try await self.connect(takingOver: false)
             let names = request.tables ?? self.copiesLeft.map(\.table)
             if let unknown = names.first(where: { self.generations[$0] == nil }) {
@@ -49,7 +51,9 @@ extension Pipeline {
     /// Records that tables are to be copied again. One whose copy was interrupted goes on.
     private func expectAnew(_ names: [TableName], _ request: CopyRequest, at start: Cursor) async throws -> Cursor {
         guard request.tables != nil else { return start }
-        let standing = names.compactMap { copies[$0] }.filter { $0.state == .done || $0.existing != request.existing }
+        let standing = names.compactMap { copies[$0] }.filter { copy in
+            copy.state == .done || copy.existing != request.existing || copy.shape != settings.rules.shape(of: copy.table)
+        }
         guard !standing.isEmpty else { return start }
         // Before anything is recorded: a copy that is refused must not take its table out of the stream.
         if request.existing == .refuse {
@@ -66,7 +70,7 @@ extension Pipeline {
             guard request.existing != .merge || !keyless.contains(copy.table) else {
                 throw Self.cannotMerge(copy.table, settings.name)
             }
-            let anew = copy.anew(request.existing)
+            let anew = anew(copy, request.existing)
             try await retrying(at: start) { cursor, target in try target.save(anew, at: cursor, changesStream: true) }
         }
         return try await reload()
@@ -100,7 +104,7 @@ extension Pipeline {
             }
         }
         meter.finish(name)
-        log.info("copied \(rows) rows of table \(name)")
+        log.info("copied \(Amount.text(rows, "row")) of table \(name)")
         return cursor
     }
 
@@ -136,9 +140,9 @@ extension Pipeline {
         let log = log
         try await verify(request, after: cursor, lag: { (0, 0) }) { verdict in
             if verdict.isEqual {
-                log.info("verified table \(verdict.proof.table): \(verdict.proof.rows) rows are equal at change \(verdict.proof.lastID)")
+                log.info("verified table \(verdict.proof.table): \(Amount.text(verdict.proof.rows, "row", ("is", "are"))) equal at change \(verdict.proof.lastID)")
             } else {
-                log.error("table \(verdict.proof.table) differs in \(verdict.proof.differences) rows; tidemark verify says which")
+                log.error("table \(verdict.proof.table) differs in \(Amount.text(verdict.proof.differences, "row")); tidemark verify says which")
             }
         }
         return progress.cursor ?? cursor

@@ -5,8 +5,9 @@ extension Pipeline {
 
     /// Makes rows of the target what the source has where the cursor is: so nothing newer is overwritten,
     /// and what has become equal meanwhile stays so.
+    /// - Parameter done: how many of them, from the first on, it has come to, also where it throws.
     func repair(
-        _ differences: [RowDifference], of name: TableName, planning: Bool, after start: Cursor
+        _ differences: [RowDifference], of name: TableName, planning: Bool, after start: Cursor, counting done: inout Int
     ) async throws -> (cursor: Cursor, plan: [String]) {
         var (cursor, plan) = (start, [String]())
         var (left, rowsPerRepair) = (differences[...], Self.rowsPerRepairMin)
@@ -28,6 +29,7 @@ extension Pipeline {
                 plan += step.plan
                 cursor = step.isDone ? step.cursor : try await reload()
                 if step.isDone { left = isKeyless ? [] : left.dropFirst(some.count) }
+                done = differences.count - left.count
             } catch let failure as TidemarkError
                 where (failure.retry == .never || failure.retry == .staged) && some.count < left.count && !isKeyless && !parked.holds(name) {
                 // A unique value may be with a row that a later repair would take it from: then with that one.

@@ -31,7 +31,8 @@ extension Pipeline {
             var cursor = try await self.runOnce()
             for (name, keys) in touched.keys.sorted(by: { $0.key < $1.key }) where !touched.whole.contains(name) {
                 let rows = keys.sorted().map { RowDifference(.missing, key: $0) }
-                cursor = try await self.repair(rows, of: name, planning: false, after: cursor).cursor
+                var done = 0
+                cursor = try await self.repair(rows, of: name, planning: false, after: cursor, counting: &done).cursor
             }
             guard !touched.whole.isEmpty else { return cursor }
             var request = VerifyRequest(startedAt: startedAt)

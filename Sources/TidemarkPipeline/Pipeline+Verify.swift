@@ -32,6 +32,8 @@ package struct TableVerdict: Sendable {
     package var listed: [RowDifference] = []
     /// What a repair would run.
     package var plan: [String] = []
+    /// Has the target's record of it an end?
+    var isSaved = false
     /// Is it equal now?
     package var isEqual: Bool { proof.differences == proof.repaired }
 }
@@ -62,7 +64,9 @@ extension Pipeline {
             guard !stopping else { throw Self.wasStopped(at: cursor) }
             try await wait(for: lag, request)
             do {
-                cursor = try await verifyRound(&left, request, after: cursor)
+                // Of what is compared to the end, and could not be saved, no more is compared.
+                let unsaved = left.filter { $0.proof.finishedAt != nil }.map(\.proof.table)
+                if unsaved.isEmpty { cursor = try await verifyRound(&left, request, after: cursor) } else { try await save(&left, unsaved) }
                 failures = 0
             } catch let failure as TidemarkError where failure.retry == .later && failures < Self.failuresMax && !stopping {
                 // A table that somebody alters, a file that somebody writes: what was compared before stays compared.
@@ -70,8 +74,8 @@ extension Pipeline {
                 log.debug("\(failure.what): \(failure.why)")
                 cursor = try await reload()
             }
-            for done in left where done.proof.finishedAt != nil { report(done) }
-            left.removeAll { $0.proof.finishedAt != nil }
+            for done in left where done.isSaved { report(done) }
+            left.removeAll(where: \.isSaved)
         }
     }
 
@@ -120,12 +124,12 @@ extension Pipeline {
         while !stopping {
             let (changes, seconds) = try await OwnThread.run { try lag() }
             guard changes > 0, seconds > Self.lagMaxSeconds else { return }
-            if !hasSaid { log.info("waiting for the pipeline, which is \(changes) changes behind") }
+            if !hasSaid { log.info("waiting for the pipeline, which is \(Amount.text(changes, "change")) behind") }
             hasSaid = true
             guard ContinuousClock.now - start < .seconds(request.waitMaxSeconds) else {
                 throw TidemarkError(
                     "the pipeline is behind", pipeline: settings.name,
-                    why: "\(changes) changes wait, the oldest for \(Int(seconds)) s, and nothing can be said before they are applied",
+                    why: "\(Amount.text(changes, "change", ("waits", "wait"))), the oldest for \(Int(seconds)) s, and nothing can be said before they are applied",
                     remedy: "If no worker runs, type: tidemark run … (or tidemark run --once …); then type the command again."
                         + " --wait SECONDS waits longer.", retry: .later)
             }
@@ -143,19 +147,30 @@ extension Pipeline {
         let names = left.prefix(Self.tablesPerRound).map(\.proof.table)
         if request.repair != .none { trust(names) }
         let verdicts = left
-        let (place, reached, failure) = try await atStandstillOnBothSides(on: names, after: start) { standstill, lanes in
+        let (place, reached, comparisonFailure) = try await atStandstillOnBothSides(on: names, after: start) { standstill, lanes in
             let (reached, failure) = try await self.compare(verdicts, request, at: standstill, on: lanes)
             return (standstill.cursor, reached, failure)
         }
-        var cursor = place
+        var (cursor, failure) = (place, comparisonFailure)
         for table in reached {
             guard let index = left.firstIndex(where: { $0.proof.table == table.table.name }) else { continue }
+            let before = left[index]
             let found = note(table, in: &left[index], at: place, request)
             guard !found.isEmpty, request.repair != .none else { continue }
-            let repaired = try await repair(found, of: table.table.name, planning: request.repair == .plan, after: cursor)
-            cursor = repaired.cursor
-            left[index].plan += repaired.plan
-            if request.repair == .apply { left[index].proof.repaired += found.reduce(0) { $0 + $1.count } }
+            var mended = 0
+            do {
+                let repaired = try await repair(found, of: table.table.name, planning: request.repair == .plan, after: cursor, counting: &mended)
+                cursor = repaired.cursor
+                left[index].plan += repaired.plan
+            } catch {
+                failure = error
+                // The next look has to find again what is not repaired: it begins where this one did.
+                left[index] = before
+                if request.repair == .apply { left[index].add(found.prefix(mended), listingMax: request.listedMax) }
+            }
+            if request.repair == .apply { left[index].proof.repaired += found.prefix(mended).reduce(0) { $0 + $1.count } }
+            // What the tables after it are compared with may be gone.
+            if mended < found.count { break }
         }
         try await save(&left, names)
         // What was compared before something failed is compared, and repaired.
@@ -206,9 +221,7 @@ extension Pipeline {
         guard !reached.outcomes.isEmpty else { return [] }
         let found = reached.outcomes.flatMap(\.differences)
         verdict.proof.rows += reached.outcomes.reduce(0) { $0 + $1.rows }
-        for difference in found { verdict.counts[difference.kind, default: 0] += difference.count }
-        verdict.listed += found.prefix(request.listedMax - verdict.listed.count)
-        verdict.proof.differences += found.reduce(0) { $0 + $1.count }
+        verdict.add(found[...], listingMax: request.listedMax)
         if verdict.firstSnapshot.isEmpty { verdict.firstSnapshot = cursor.snapshot.description }
         (verdict.proof.snapshot, verdict.proof.lastID) = (cursor.snapshot.description, cursor.lastID)
         verdict.proof.positions += 1
@@ -231,6 +244,7 @@ extension Pipeline {
             }
             if let saved { left[place].proof = saved }
             if ended, left[place].isEqual { try await settle(proof.table) }
+            left[place].isSaved = ended
         }
     }
 
@@ -241,6 +255,14 @@ extension Pipeline {
         let settled = copy
         try await retrying(at: try await reload()) { cursor, target in try target.save(settled, at: cursor, changesStream: false) }
         know(copy)
+    }
+}
+
+extension TableVerdict {
+    fileprivate mutating func add(_ found: ArraySlice<RowDifference>, listingMax: Int) {
+        for difference in found { counts[difference.kind, default: 0] += difference.count }
+        listed += found.prefix(max(0, listingMax - listed.count))
+        proof.differences += found.reduce(0) { $0 + $1.count }
     }
 }
 

@@ -42,6 +42,7 @@ extension Pipeline {
             }
             progress.windows += 1
             progress.cursor = cursor
+            acknowledgeIfAwaited(cursor)
             await confirmBeside(cursor)
         }
         ahead?.abandon()
@@ -88,21 +89,23 @@ extension Pipeline {
         order: ApplyOrder, parking plan: ParkingPlan = ParkingPlan()
     ) async throws -> Cursor {
         let begun = clock.now
-        let scope = parked
-        let (moved, changes, bytes, held) = try await targetThread.run { target in
+        let (scope, awaited) = (parked, awaited(tables))
+        let (moved, changes, bytes, held, isAwaited) = try await targetThread.run { target in
             defer { pages.abandon() }
             guard let target else { throw CancellationError() }
-            var (changes, bytes) = (0, 0)
+            var (changes, bytes, isAwaited) = (0, 0, false)
             var split = WindowSplit(scope, plan, tables: tables)
             let moved = try target.apply(window, tables: tables, moving: cursor, order: order, parking: plan.faults) {
                 guard let page = try pages.next() else { return nil }
+                isAwaited = isAwaited || !awaited.isEmpty && page.changes.contains { awaited.contains($0.capture) }
                 let part = split.split(page)
                 changes += part.applied.changes.count
                 bytes += part.applied.bytes.count
                 return part
             }
-            return (moved, changes, bytes, split.holdsMore ? try target.parkedScope() : nil)
+            return (moved, changes, bytes, split.holdsMore ? try target.parkedScope() : nil, isAwaited)
         }
+        heldAwaited = heldAwaited || isAwaited
         if let held { parked = held }
         figures.apply(to: moved, changes: changes, bytes: bytes, seconds: (clock.now - begun) / .seconds(1))
         progress.changes += changes

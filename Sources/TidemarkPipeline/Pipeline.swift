@@ -25,6 +25,8 @@ package actor Pipeline {
         package var limit = StreamLimit()
         /// What becomes of a transaction that cannot be applied.
         package var failurePolicy = FailurePolicy.stop
+        /// How tables are shaped on their way, as the connections to the source have it.
+        package var rules = TableRules()
         /// Are pages to tell the transaction of each change?
         package var notesTransactions = false
         /// A pause after each step, where a window is worth more the more it holds; 0 for none.
@@ -40,6 +42,8 @@ package actor Pipeline {
         package var confirmEveryMs = 5_000
         /// Not where the source's log is still needed from an earlier place on.
         package var confirms = true
+        /// When those who wait at the source are told of a window.
+        package var waiting = Waiting()
         /// How old a replica's knowledge of its source becomes while nothing happens there.
         package var heartbeatEveryMs = 10_000
         /// A part of a copy is about so large, so that little is lost where it is interrupted.
@@ -64,6 +68,8 @@ package actor Pipeline {
     package nonisolated let meter = CopyMeter()
     /// What was applied, and what went wrong.
     package nonisolated let figures: PipelineMeter
+    /// With which epoch others of this process may write beside the stream.
+    private let tenure: Tenure
     private let expected: TableSelection?
     var selection = TableSelection()
     private(set) var copies: [TableName: TableCopy] = [:]
@@ -76,6 +82,8 @@ package actor Pipeline {
     private var trusted: Set<TableName> = []
     /// Is this the pipeline's worker, or does it work beside one?
     private(set) var holdsPipeline = false
+    /// Tables that this process copies anew, whatever they were copied as.
+    var reshaped: Set<TableName> = []
     /// The tables whose copies are this process's to make; another one may make others.
     var ownCopies: Set<TableName> = []
     let sourceThread = DedicatedThread<(any ChangeSource)?> { nil }
@@ -91,6 +99,11 @@ package actor Pipeline {
     var progress = Progress()
     /// What the source is being told beside the stream.
     var confirming: Promise<LogStanding>?
+    let acknowledging: Acknowledging
+    /// Has a window since the last acknowledgement held changes of tables that are waited for one by one?
+    var heldAwaited = false
+    /// The last moment that was noted at the target as one until which nothing was logged.
+    var quietNoted: Snapshot?
     /// Begun while a window was applied.
     private var nextLook: Look?
     /// The cursor that the source was told last, and when.
@@ -106,15 +119,17 @@ package actor Pipeline {
 
     /// - Parameter expected: the tables that the operator named; refused where setup recorded others.
     package init(
-        _ settings: Settings, _ connections: Connections, expecting expected: TableSelection?, log: Logger, figures: PipelineMeter = PipelineMeter()
+        _ settings: Settings, _ connections: Connections, expecting expected: TableSelection?, log: Logger, figures: PipelineMeter = PipelineMeter(),
+        tenure: Tenure = Tenure()
     ) {
-        self.figures = figures
+        (self.figures, self.tenure) = (figures, tenure)
         self.expected = expected
         self.settings = settings
         self.connections = connections
         var log = log
         log[metadataKey: LogKey.pipeline.rawValue] = "\(settings.name)"
         self.log = log
+        acknowledging = Acknowledging(settings, opening: connections.source, sharing: confirmThread, figures: figures, log: log)
     }
 
     deinit {
@@ -156,6 +171,8 @@ package actor Pipeline {
             }
         }
         await finishConfirming()
+        acknowledge(cursor)
+        await acknowledging.settle()
         guard !stopping else { throw Self.wasStopped(at: cursor) }
         return cursor
     }
@@ -191,11 +208,13 @@ package actor Pipeline {
     }
 
     private func follow(after outage: inout Outage) async throws {
+        defer { tenure.leave() }
         var cursor = try await connect(takingOver: true)
         if outage.failures == 0 { log.info("following, at change \(cursor.lastID)") }
         settings.onEvent?(.connected(cursor.lastID))
         outage.databasesAnswer()
         confirmed = cursor
+        acknowledging.forget()
         while !stopping, !isAtLimit {
             let before = cursor
             cursor = try await advancing(from: before) {
@@ -213,19 +232,24 @@ package actor Pipeline {
             if cursor == before {
                 // Who follows for years needs the connections and threads of its first copy no more.
                 if !hasRowWork { lanes = [] }
+                acknowledge(cursor)
                 await confirmBeside(cursor)
                 try await noticePause(at: cursor)
                 try await noteHeartbeat(at: cursor)
             }
         }
         await finishConfirming()
+        acknowledge(cursor)
+        await acknowledging.settle()
         if cursor != confirmed { try await confirm(cursor) }
     }
 
     /// While nothing happens at the source, a replica has to know that nothing does.
     private func noteHeartbeat(at cursor: Cursor) async throws {
+        if settings.waiting.mode != .asynchronous { try await noteQuiet(at: cursor) }
         guard clock.now - heartbeatAt > .milliseconds(settings.heartbeatEveryMs) else { return }
         heartbeatAt = clock.now
+        try await noteQuiet(at: cursor)
         guard let heartbeat = try await sourceThread.run({ source in try source?.heartbeat() }) else { return }
         try await targetThread.run { target in try target?.note(heartbeat, epoch: cursor.epoch) }
     }
@@ -269,7 +293,7 @@ package actor Pipeline {
         holdsPipeline = takingOver
         abandonLook()
         let (openSource, openTarget, name, worker) = (connections.source, connections.target, settings.name, settings.worker)
-        let notesTransactions = settings.notesTransactions
+        let (notesTransactions, waiting) = (settings.notesTransactions, settings.waiting)
         let (cursor, scope) = try await targetThread.run { target in
             target = nil
             let opened = try openTarget()
@@ -289,6 +313,7 @@ package actor Pipeline {
             source = nil
             let opened = try openSource()
             source = opened
+            if takingOver { try opened.announce(waiting, of: name) }
             if notesTransactions { opened.noteTransactions() }
             let identity = try opened.identity()
             return (
@@ -316,6 +341,7 @@ package actor Pipeline {
         try await learnCopies(of: tables)
         // What an earlier process has left, too.
         ownCopies.formUnion(copies.values.filter(\.isLeft).map(\.table))
+        if takingOver { tenure.hold(cursor.epoch) }
         return try await choosing(at: cursor)
     }
 
@@ -324,7 +350,7 @@ package actor Pipeline {
         let refused = copies.values.filter { $0.state == .waiting && $0.existing == .refuse && generations[$0.table] != nil }
         guard settings.existing != .refuse, !refused.isEmpty else { return start }
         for copy in refused {
-            let chosen = copy.anew(settings.existing)
+            let chosen = anew(copy, settings.existing)
             try await lane(0).load { try $0.save(chosen, at: start, changesStream: true) }
         }
         return try await reload()
@@ -338,6 +364,7 @@ package actor Pipeline {
         }
         parked = scope ?? ParkedScope()
         known.forEach(know)
+        try requireShapes()
         progress.cursor = cursor
         return cursor
     }
@@ -347,7 +374,7 @@ package actor Pipeline {
         let current = tables.filter { !$0.isRetired && selection.takes($0.name) }
         generations = Dictionary(current.map { ($0.name, $0.capture) }, uniquingKeysWith: max)
         keyless = Set(current.filter(\.keyColumns.isEmpty).map(\.name))
-        let expected = Set(generations.keys).subtracting(copies.keys).sorted().map { TableCopy($0, settings.existing) }
+        let expected = Set(generations.keys).subtracting(copies.keys).sorted().map { anew(TableCopy($0, settings.existing), settings.existing) }
         guard !expected.isEmpty || copies.isEmpty else { return }
         let known = try await targetThread.run { target in
             guard let target else { throw CancellationError() }
@@ -355,6 +382,7 @@ package actor Pipeline {
         }
         copies = Dictionary(uniqueKeysWithValues: known.map { ($0.table, $0) })
         ownCopies.formUnion(expected.map(\.table))
+        try requireShapes()
     }
 
     func know(_ copy: TableCopy) {

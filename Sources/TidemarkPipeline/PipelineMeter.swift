@@ -20,6 +20,8 @@ package final class PipelineMeter: Sendable {
         package var appliedAt: ContinuousClock.Instant?
         /// How long the last row that was written at the source for that took until the target had it, in seconds.
         package var endToEndSeconds: Double?
+        /// How long it took, the last time, until the source knew of a window that was durable in the target.
+        package var acknowledgeSeconds: Double?
         /// Rows of that kind that the target is not known to have yet; a target that is far behind has many.
         fileprivate var expected: [(mark: HeartbeatMark, writtenAt: ContinuousClock.Instant)] = []
     }
@@ -61,6 +63,8 @@ package final class PipelineMeter: Sendable {
             }
         }
     }
+
+    func acknowledge(seconds: Double) { state.withLock { $0.acknowledgeSeconds = seconds } }
 
     func fail(_ failure: TidemarkError) {
         guard let kind = failure.kind else { return }

@@ -9,7 +9,7 @@ struct Progress {
 
     mutating func logAndReset(to log: Logger) {
         // Windows of nothing are those that a heartbeat, or another pipeline's tables, have made.
-        log.log(level: changes > 0 ? .info : .debug, "applied \(changes) changes in \(windows) transactions, up to change \(cursor?.lastID ?? 0)")
+        log.log(level: changes > 0 ? .info : .debug, "applied \(Amount.text(changes, "change")) in \(Amount.text(windows, "transaction")), up to change \(cursor?.lastID ?? 0)")
         (changes, windows) = (0, 0)
     }
 }

@@ -29,6 +29,12 @@ package struct PostgresEngine: Engine {
         try PostgresTargetReader(address, pipeline: pipeline)
     }
 
+    package func polledSource(_ address: String) throws -> any PolledSource { try PostgresPolledSource(address) }
+
+    package func polledTarget(_ address: String, pipeline: String) throws -> any PolledTarget {
+        try PostgresPolledTarget(address, pipeline: pipeline)
+    }
+
     package func history(_ address: String) throws -> any SourceHistory { try PostgresHistory(address) }
 
     package func sourceAdministration(_ address: String) throws -> any SourceAdministration {

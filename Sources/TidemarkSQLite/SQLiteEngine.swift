@@ -32,6 +32,12 @@ package struct SQLiteEngine: Engine {
         try SQLiteTargetReader(path: Self.path(address), pipeline: pipeline)
     }
 
+    package func polledSource(_ address: String) throws -> any PolledSource { try SQLitePolledSource(path: Self.path(address)) }
+
+    package func polledTarget(_ address: String, pipeline: String) throws -> any PolledTarget {
+        try SQLitePolledTarget(path: Self.path(address), pipeline: pipeline)
+    }
+
     package func history(_ address: String) throws -> any SourceHistory { try SQLiteHistory(path: Self.path(address)) }
 
     package func sourceAdministration(_ address: String) throws -> any SourceAdministration {

@@ -12,7 +12,7 @@ struct SQLiteFile {
         self.role = role
     }
 
-    func open() throws -> SQLiteDatabase {
+    func open(_ mode: SQLiteDatabase.Mode = .readWrite) throws -> SQLiteDatabase {
         guard !path.isEmpty, !path.utf8.contains(0), access(path, F_OK) == 0 else {
             let make = role == "target" ? "to make an empty one with the source's tables, type: sqlite3 \(path) < schema.sql"
                 : "check the path after sqlite:"
@@ -20,10 +20,15 @@ struct SQLiteFile {
                 "the \(role) cannot be opened", why: "there is no file \(path)", remedy: "Correct the address, or \(make)")
         }
         return try saying("the \(role) cannot be opened", path: path) {
-            let database = try SQLiteDatabase(path: path, mode: .readWrite)
-            // The first read finds out whether this is a database at all.
-            let encoding = try database.rows("PRAGMA main.encoding").first?.first?.string ?? ""
-            _ = try database.rows("SELECT count(*) FROM main.sqlite_schema")
+            let database = try SQLiteDatabase(path: path, mode: mode)
+            let encoding: String
+            do {
+                // The first read finds out whether this is a database at all.
+                encoding = try database.rows("PRAGMA main.encoding").first?.first?.string ?? ""
+                _ = try database.rows("SELECT 1 FROM main.sqlite_schema LIMIT 1")
+            } catch {
+                throw (mode == .readOnly ? (error as? SQLiteFailure)?.readOnlyObstacle(path) : nil) ?? error
+            }
             guard encoding == "UTF-8" else {
                 throw TidemarkError(
                     "the \(role) cannot be used", why: "\(path) stores text in \(encoding), in which texts that are no valid Unicode"

@@ -12,6 +12,9 @@ package final class SQLiteSource: ChangeSource {
     private let installID: String
     private var confirmation: Confirmation
     private let numbers: RowNumberReading
+    private let shaping: SourceShaping
+    /// Nil where changes travel as they are logged.
+    private var logShaping: LogShaping?
     private var following = SequenceFollowing()
     /// The place and the version of the data at which there was nothing to do.
     private var idle: (version: Int64, cursor: Cursor)?
@@ -30,6 +33,7 @@ package final class SQLiteSource: ChangeSource {
         self.database = database
         log = ChangeLog(database: database)
         numbers = RowNumberReading(database)
+        shaping = SourceShaping(database)
         confirmation = Confirmation(database, limits: limits)
         (installID, dataVersion) = try saying("the source cannot be read", path: path) { [log] in
             guard let id = try log.installID() else {
@@ -43,9 +47,14 @@ package final class SQLiteSource: ChangeSource {
 
     package func identity() throws -> String { installID }
 
+    package func shape(_ rules: TableRules) throws {
+        try saying("the tables cannot be shaped", path: path) { try shaping.begin(rules) }
+        logShaping = rules.isShaping ? LogShaping(database, shaping) : nil
+    }
+
     /// The generations of capture, current and retired ones.
     package func capturedTables() throws -> [CapturedTable] {
-        try saying("the registry cannot be read", path: path) { try CaptureRegistry(database).capturedTables() }
+        try saying("the registry cannot be read", path: path) { try shaping.tables(CaptureRegistry(database).capturedTables()) }
     }
 
     /// Cuts what was committed after the cursor into windows, at the ticks that tidemark wrote. The last row of the
@@ -57,7 +66,7 @@ package final class SQLiteSource: ChangeSource {
             if end == nil, let idle, idle.version == version, idle.cursor == cursor { return [] }
             let (found, states) = try database.transaction("BEGIN") {
                 let found = try ends(after: cursor, taking: taken, upTo: end)
-                return (found, found.isEmpty ? [] : try numbers.states(taking: taken.selection))
+                return (found, found.isEmpty ? [] : shaping.sequences(try numbers.states(taking: taken.selection)))
             }
             guard let last = found.last?.row else {
                 idle = (version, cursor)
@@ -85,7 +94,7 @@ package final class SQLiteSource: ChangeSource {
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         guard case .change(let end) = window.end else { return }
         try saying("the change log cannot be read", path: path) {
-            let reader = try PageReader(database, captures: captures, limits: limits)
+            let reader = try PageReader(database, captures: captures, limits: limits, shaping: logShaping)
             var (after, rows) = (window.afterID, Int64(0))
             while after < end {
                 let (page, read) = try reader.page(after: after, upTo: end)
@@ -106,7 +115,7 @@ package final class SQLiteSource: ChangeSource {
 
     package func sequences(_ selection: TableSelection) throws -> [SequenceState] {
         try saying("the numbers of rows cannot be read", path: path) {
-            try database.transaction("BEGIN") { try numbers.states(taking: selection) }
+            shaping.sequences(try database.transaction("BEGIN") { try numbers.states(taking: selection) })
         }
     }
 
@@ -157,6 +166,8 @@ package final class SQLiteSource: ChangeSource {
         var last = try log.last()
         if case .change(let id) = end { last = try log.row(id) }
         if let why = try log.obstacle(to: cursor, lastID: try log.last()?.id ?? 0, installID: installID) {
+            // Teardown drops all triggers before it empties the log.
+            guard try CaptureFingerprint(database).hasCapture() else { throw TornDown.error(pipeline, why: "\(path) has no trigger of capture") }
             throw TidemarkError(
                 "the source does not continue what the target holds", why: "\(path): \(why)",
                 remedy: "Point --source at the right file, or set the pipeline up again (tidemark teardown, then tidemark"

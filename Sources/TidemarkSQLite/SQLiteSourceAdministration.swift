@@ -216,7 +216,7 @@ package final class SQLiteSourceAdministration: SourceAdministration {
             remedy: "Type: tidemark setup --source sqlite:\(path) --target …")
     }
 
-    private static func sourceTable(_ table: SQLiteTable) -> SourceTable {
+    static func sourceTable(_ table: SQLiteTable) -> SourceTable {
         SourceTable(
             name: TableName(schema: nil, name: table.name),
             columns: table.columns.map { CapturedColumn(name: $0.name, type: $0.declaredType, isGenerated: $0.isGenerated) },

@@ -78,9 +78,9 @@ package final class SQLiteTargetAdministration: TargetAdministration {
 
     package func check(_ tables: [SourceTable]) throws -> [Finding] {
         try saying("the target cannot be checked", path: path) {
-            let names = Dictionary(grouping: tables.map(\.name)) { SQLiteIdentifier.folded($0.name) }
+            let names = Dictionary(grouping: tables) { SQLiteIdentifier.folded(($0.targetName ?? $0.name).name) }
             let mixed = names.values.filter { $0.count > 1 }.map { same in
-                Finding(TargetTables.sameName(same[0], same[1], pipeline: nil))
+                Finding(TargetTables.sameName(same[0].name, same[1].name, pipeline: nil))
             }
             return try mixed + tables.flatMap { try TargetChecks(database).findings($0) }
         }

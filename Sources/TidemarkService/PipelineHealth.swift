@@ -32,7 +32,7 @@ package struct PipelineAssessment: Equatable {
         let hasFailed = own.contains { $0.health == .failed }
         findings += status?.findings(isStarting: activity == .starting, hasFailed: hasFailed, pendingSeconds: pendingSeconds) ?? []
         findings += Self.findings(parkedTransactions: parkedTransactions, notExactTables: notExactTables, of: status?.pipeline)
-        if hasLostLease, [.following, .copying, .paused].contains(activity) {
+        if hasLostLease, [.starting, .following, .copying, .paused].contains(activity) {
             findings.append(
                 Finding(
                     .attention, "its lease is lost",
@@ -57,7 +57,8 @@ package struct PipelineAssessment: Equatable {
             case .unknown where findings.isEmpty: "the databases have not been asked yet"
             default: findings.filter { $0.health == worst }.map(\.phrase).joined(separator: "; ")
             }
-        summary = "\(health.rawValue)\(health == .well ? ", " : ": ")\(sentence)\(Self.role(activity, leader))"
+        let link = health == .well ? ", " : ": "
+        summary = "\(health.rawValue)\(sentence.isEmpty ? "" : link + sentence)\(Self.role(activity, leader))"
         // What is only late or paused explains itself; what a person has to mend is told beside what stands still.
         let reasons = findings.filter { $0.health <= max(worst, .attention) }.sorted { $0.health < $1.health }.compactMap(\.reason)
         reason = reasons.isEmpty ? nil : reasons.joined(separator: "\n")
@@ -104,7 +105,7 @@ package struct PipelineAssessment: Equatable {
 
     private static func findings(parkedTransactions: Int64, notExactTables: [String], of pipeline: String?) -> [Finding] {
         guard parkedTransactions > 0 || !notExactTables.isEmpty else { return [] }
-        let parked = parkedTransactions == 1 ? "1 transaction is set aside" : "\(parkedTransactions) transactions are set aside"
+        let parked = Amount.text(parkedTransactions, "transaction", ("is", "are")) + " set aside"
         let tables = notExactTables.isEmpty ? "" : ", not exact: \(list(notExactTables))"
         return [
             Finding(
@@ -115,8 +116,10 @@ package struct PipelineAssessment: Equatable {
 
     private static func sentence(_ status: StatusReport?, pendingSeconds: Double?, endToEndSeconds: Double?) -> String {
         if let delay = status?.delaySeconds { return "delayed by \(TimeSpan.text(delay)) on purpose" }
-        if let waiting = pendingSeconds ?? status?.pendingSeconds, waiting > 0 { return "\(span(waiting)) behind" }
-        return endToEndSeconds.map { "\(span($0)) behind" } ?? "up to date"
+        let waiting = (pendingSeconds ?? status?.pendingSeconds).flatMap { $0 > 0 ? $0 : nil }
+        guard let late = waiting ?? endToEndSeconds else { return "up to date" }
+        // What is under a second nobody has to know.
+        return late < 1 ? "" : "\(span(late)) behind"
     }
 
     private static func role(_ activity: PipelineView.Activity, _ leader: String?) -> String {
@@ -169,9 +172,12 @@ extension StatusReport {
             let waiting = (pendingSeconds ?? self.pendingSeconds).map { ", the oldest for \(PipelineAssessment.span($0))" } ?? ""
             found.append(
                 .init(
-                    .behind, "\(pendingChanges.map(String.init) ?? "some") changes wait\(waiting)",
+                    .behind, "\(pendingChanges.map { Amount.text($0, "change", ("waits", "wait")) } ?? "changes wait")\(waiting)",
                     "It works, and is late. Where that does not shrink, type: tidemark check --pipeline \(pipeline) …"))
-        case .copying: found.append(.init(.behind, "tables are being copied: \(tables.count { $0.copy == "done" }) of \(tables.count) are done"))
+        case .copying:
+            let polled = polledTables ?? []
+            let done = tables.count { $0.copy == "done" } + polled.count { $0.finishedAt != nil }
+            found.append(.init(.behind, "tables are being copied: \(done) of \(tables.count + polled.count) are done"))
         case .current, .blocked: break
         }
         return found + notGood
@@ -196,6 +202,10 @@ extension StatusReport {
                     "Others can write to the replica's tables. Type: tidemark setup --pipeline \(pipeline) …, then tidemark verify --pipeline \(pipeline) …"))
         }
         if let finding = logFinding { found.append(finding) }
+        let failed = (polledTables ?? []).filter { $0.failures > 0 }
+        if !failed.isEmpty {
+            found.append(.init(.attention, "\(PipelineAssessment.list(failed.map(\.table))) cannot be read", failed.compactMap(\.error).first ?? problem))
+        }
         return found
     }
 

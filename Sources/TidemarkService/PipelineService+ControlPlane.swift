@@ -6,8 +6,10 @@ import TidemarkCore
 import TidemarkObservability
 
 extension PipelineService: ControlPlane {
-    package func service() async -> ServiceView {
-        let views = await pipelines()
+    package func service() async -> ServiceView { service(with: await pipelines()) }
+
+    /// - Parameter views: of all pipelines, which take a while to be asked for.
+    func service(with views: [PipelineView]) -> ServiceView {
         let unknown = views.filter { $0.activity == .starting }
         return ServiceView(
             version: version, instance: instance, startedAt: startedAt.formatted(.iso8601), configuration: configuration.path,
@@ -50,15 +52,22 @@ extension PipelineService: ControlPlane {
     /// Does something to a pipeline's databases, on a thread of its own.
     private func acting(on name: String, _ body: @escaping @Sendable (PipelineDefinition) throws -> Void) async throws -> PipelineView {
         let member = try member(name)
-        let definition = await flowing(member)
+        let definition = await member.pipeline.flowing()
         try await OwnThread.run { try body(definition) }
         await member.watch.lookNow()
         return await view(of: member)
     }
 
-    package func changes() async -> AsyncStream<ServiceMoment> { moments.stream() }
+    package func changes() async -> AsyncStream<ServiceMoment> {
+        // Whoever comes has not to wait for the next second.
+        defer { pulse.raise() }
+        return moments.stream()
+    }
 
-    package func metrics() async -> String { ServiceMetrics.text(await pipelines(), service: await service(), process: ProcessFigures.current, now: Clock.time) }
+    package func metrics() async -> String {
+        let views = await pipelines()
+        return ServiceMetrics.text(views, service: service(with: views), process: ProcessFigures.current, now: Clock.time)
+    }
 
     package func audit(_ entry: AuditEntry) async { audit.note(entry) }
 }
@@ -67,13 +76,6 @@ extension PipelineService {
     func member(_ name: String) throws -> Member {
         guard let member = members[name] else { throw RequestRefusal.noSuchPipeline(name) }
         return member
-    }
-
-    /// The definition in the direction in which the pipeline flows now.
-    func flowing(_ member: Member) async -> PipelineDefinition {
-        if let running = await member.pipeline.run?.definition { return running }
-        let given = member.pipeline.definition
-        return (try? await OwnThread.run { given.oriented() }) ?? given
     }
 
     /// Whoever follows may be copying, or wait for somebody who has paused the pipeline.

@@ -11,12 +11,12 @@ extension PipelineService {
         let member = try member(request.pipeline)
         let task = try await tasks.create(request, by: actor)
         guard request.execute ?? true else { return task }
-        return try await tasks.execute(task.id, await flowing(member))
+        return try await tasks.execute(task.id, await member.pipeline.flowing())
     }
 
     package func execute(_ id: String, by actor: Actor) async throws -> SyncTask {
         let task = try await tasks.task(id)
-        return try await tasks.execute(id, await flowing(try member(task.pipeline)))
+        return try await tasks.execute(id, await member(task.pipeline).pipeline.flowing())
     }
 
     package func cancel(_ id: String, by actor: Actor) async throws -> SyncTask { try await tasks.cancel(id) }
@@ -43,7 +43,7 @@ extension PipelineService {
 
     private func parking<T: Sendable>(_ name: String, _ body: @escaping @Sendable (Parking) throws -> T) async throws -> T {
         let member = try member(name)
-        let definition = await flowing(member)
+        let definition = await member.pipeline.flowing()
         let result = try await OwnThread.run { try body(Parking(definition)) }
         await member.watch.lookNow()
         return result

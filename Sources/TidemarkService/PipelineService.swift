@@ -22,6 +22,7 @@ package actor PipelineService {
     var members: [String: Member] = [:]
     private let leases: LeasesByTarget
     private var heartbeats: [String: SourceHeartbeats] = [:]
+    private let heartbeatCounts = HeartbeatCounts()
     let tasks: SyncTasks
     let moments = ServiceMoments()
     let audit: AuditLog
@@ -31,7 +32,7 @@ package actor PipelineService {
     private var starting: [Member] = []
     /// What follows on a pipeline that ends, because it was configured otherwise.
     private var replacements: [String: Configuration.Entry] = [:]
-    private let pulse = Wakeup()
+    let pulse = Wakeup()
     private let heartbeatPulse = Wakeup()
     private static let momentEveryMs = 1_000
 
@@ -72,11 +73,14 @@ extension PipelineService {
         log.notice("stopped")
     }
 
-    package func stop() {
+    /// - Returns: for how long its end is worth waiting for, in milliseconds.
+    @discardableResult
+    package func stop() -> Int {
         isStopping = true
         wakeup.raise()
         pulse.raise()
         heartbeatPulse.raise()
+        return configuration.service.stopWithinMs
     }
 
     private var statusEveryMs: Int { configuration.service.statusEveryMs }
@@ -99,7 +103,7 @@ extension PipelineService {
         // Only now: while somebody is waited for, the next configuration may come.
         for pipeline in ending { await pipeline.stop() }
         log.notice(
-            "configuration read: \(change.added.count) pipelines added, \(change.removed.count) removed, \(change.changed.count) changed, \(change.unchanged.count) as they were")
+            "configuration read: \(Amount.text(change.added.count, "pipeline")) added, \(change.removed.count) removed, \(change.changed.count) changed, \(change.unchanged.count) as they were")
         for setting in change.needsRestart { log.warning("service: \(setting) has changed, and counts after a restart") }
     }
 
@@ -111,7 +115,7 @@ extension PipelineService {
             return log.error("pipeline \(entry.name): \(error)")
         }
         let pipeline = SupervisedPipeline(entry, definition, leases: leases, instance: instance, log: log)
-        let member = Member(pipeline: pipeline, watch: PipelineWatch(pipeline))
+        let member = Member(pipeline: pipeline, watch: PipelineWatch(pipeline, heartbeatCounts))
         members[entry.name] = member
         starting.append(member)
         wakeup.raise()
@@ -128,7 +132,8 @@ extension PipelineService {
         while !isStopping {
             await pulse.wait(ms: Self.momentEveryMs)
             guard moments.isWatched else { continue }
-            moments.publish(ServiceMoment(service: await service(), pipelines: await pipelines().map(\.withoutTables), tasks: await tasks.all))
+            let views = await pipelines()
+            moments.publish(ServiceMoment(service: service(with: views), pipelines: views.map(\.withoutTables), tasks: await tasks.all))
         }
     }
 
@@ -139,12 +144,12 @@ extension PipelineService {
             if everyMs > 0 {
                 var followed: [String: (definition: PipelineDefinition, meters: [PipelineMeter])] = [:]
                 for member in members.values where await member.pipeline.activity == .following {
-                    guard let flowing = await member.pipeline.run?.definition, flowing.delaySeconds == 0 else { continue }
+                    guard let flowing = await member.pipeline.run?.definition, flowing.delaySeconds == 0, !flowing.isPolledOnly else { continue }
                     followed[flowing.source, default: (flowing, [])].meters.append(member.pipeline.figures)
                 }
                 heartbeats = heartbeats.filter { followed[$0.key] != nil }
                 for (source, each) in followed {
-                    let writer = heartbeats[source] ?? SourceHeartbeats(each.definition)
+                    let writer = heartbeats[source] ?? SourceHeartbeats(each.definition, heartbeatCounts)
                     heartbeats[source] = writer
                     writer.write(for: each.meters)
                 }

@@ -39,7 +39,7 @@ package struct PipelineView: Codable, Sendable {
     package var name: String
     package var health: Health
     package var activity: Activity
-    /// One sentence: “well, 0.2 s behind”.
+    /// One sentence: “well”, or “well, 3.2 s behind”.
     package var summary: String
     /// Why it is not well, and what to type.
     package var reason: String?
@@ -65,6 +65,8 @@ package struct PipelineView: Codable, Sendable {
         package var kind: String
         package var what: String
         package var at: String
+        /// When the pipeline was seen to work again; nil while it does not.
+        package var resolvedAt: String?
     }
 
     package struct LeaseView: Codable, Sendable {
@@ -96,6 +98,8 @@ package struct PipelineView: Codable, Sendable {
         package var pendingSeconds: Double?
         /// From a row written at the source to the same row durable in the target, by this process's clock; of the last one.
         package var endToEndSeconds: Double?
+        /// From a window durable in the target to the source knowing so, of the last one that it was told of.
+        package var acknowledgeSeconds: Double?
         package init() {}
     }
 }

@@ -14,13 +14,14 @@ actor PipelineWatch {
     private(set) var reportedAt: Date?
     private var reportedInstant: ContinuousClock.Instant?
     private(set) var history = PipelineHistory()
-    private var earlier: (instant: ContinuousClock.Instant, applied: Int64, drawn: Int64?)?
+    private let heartbeats: HeartbeatCounts
+    private var earlier: (instant: ContinuousClock.Instant, applied: Int64)?
     private var appliedPerSecond = 0.0
-    private var capturedPerSecond = 0.0
+    private var captureRate = CaptureRate()
     /// Roles are changed seldom, and are asked for on new connections.
     private static let looksPerOrientation = 12
 
-    init(_ pipeline: SupervisedPipeline) { self.pipeline = pipeline }
+    init(_ pipeline: SupervisedPipeline, _ heartbeats: HeartbeatCounts) { (self.pipeline, self.heartbeats) = (pipeline, heartbeats) }
 
     deinit { thread.stop() }
 
@@ -29,10 +30,10 @@ actor PipelineWatch {
         var flowing = pipeline.definition
         while !isStopping {
             if looks % Self.looksPerOrientation == 0 || report?.state == .blocked {
-                let given = pipeline.definition
-                flowing = (try? await OwnThread.run { given.oriented() }) ?? given
+                flowing = await pipeline.flowing()
+            } else if let current = await pipeline.run?.definition {
+                flowing = current
             }
-            if let current = await pipeline.run?.definition { flowing = current }
             looks += 1
             await look(flowing)
             let waitMs = await everyMs()
@@ -56,18 +57,19 @@ actor PipelineWatch {
         let found = try? await thread.run { connections in try StatusReport(of: definition, using: connections) }
         guard let found else { return }
         (report, reportedAt, reportedInstant) = (found, .now, .now)
-        noteRates(applied: pipeline.figures.reading.appliedChanges, drawn: found.sourceID)
+        await pipeline.note(found)
+        noteRates(applied: pipeline.figures.reading.appliedChanges)
+        captureRate.note(drawn: found.sourceID, from: definition.source, heartbeats: heartbeats.written(to: definition.source), at: .now)
         history.note(figures, logBytes: found.logBytes, at: .now)
     }
 
-    private func noteRates(applied: Int64, drawn: Int64?) {
+    private func noteRates(applied: Int64) {
         let now = ContinuousClock.now
         if let earlier {
             let seconds = max(0.001, earlier.instant.duration(to: now).inSeconds)
             appliedPerSecond = Double(max(0, applied - earlier.applied)) / seconds
-            if let drawn, let before = earlier.drawn { capturedPerSecond = Double(max(0, drawn - before)) / seconds }
         }
-        earlier = (now, applied, drawn ?? earlier?.drawn)
+        earlier = (now, applied)
     }
 
     /// What is counted by the pipeline, and what the databases say.
@@ -77,7 +79,8 @@ actor PipelineWatch {
         (figures.appliedChanges, figures.appliedBytes, figures.windows) = (counted.appliedChanges, counted.appliedBytes, counted.windows)
         (figures.lastWindowChanges, figures.lastWindowSeconds) = (counted.lastWindowChanges, counted.lastWindowSeconds)
         (figures.takeovers, figures.errors, figures.endToEndSeconds) = (counted.takeovers, counted.failures, counted.endToEndSeconds)
-        (figures.appliedChangesPerSecond, figures.capturedChangesPerSecond) = (appliedPerSecond, capturedPerSecond)
+        figures.acknowledgeSeconds = counted.acknowledgeSeconds
+        (figures.appliedChangesPerSecond, figures.capturedChangesPerSecond) = (appliedPerSecond, captureRate.perSecond)
         if let report {
             (figures.pendingChanges, figures.pendingSeconds) = (report.pendingChanges, report.pendingSeconds)
             (figures.pendingBytes, figures.pendingTransactions) = (report.pendingBytes, report.pendingTransactions)

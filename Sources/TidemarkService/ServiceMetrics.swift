@@ -28,6 +28,10 @@ package enum ServiceMetrics {
             guard let status = pipeline.status else { continue }
             addStatus(status, of: pipeline, to: &out)
             addTables(status.tables, of: pipeline.name, to: &out)
+            for table in status.polledTables ?? [] {
+                out.add(MetricCatalog.polledAt, table.finishedAt.seconds, pipeline.name, table.table, table.mode)
+                out.add(MetricCatalog.polledFailures, Int64(table.failures), pipeline.name, table.table, table.mode)
+            }
         }
         return out.text
     }
@@ -57,6 +61,7 @@ package enum ServiceMetrics {
         let hasWindow = figures.windows > 0
         out.add(MetricCatalog.lastWindowChanges, hasWindow ? figures.lastWindowChanges : nil, name)
         out.add(MetricCatalog.lastWindowSeconds, hasWindow ? figures.lastWindowSeconds : nil, name)
+        out.add(MetricCatalog.acknowledge, figures.acknowledgeSeconds, name)
         out.add(MetricCatalog.applyRate, figures.appliedChangesPerSecond, name)
         out.add(MetricCatalog.captureRate, figures.capturedChangesPerSecond, name)
         out.add(MetricCatalog.copiedRows, figures.copiedRows, name)

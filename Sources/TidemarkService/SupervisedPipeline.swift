@@ -68,8 +68,7 @@ actor SupervisedPipeline {
     func supervise() async {
         while !isStopping {
             do {
-                let definition = definition
-                let flowing = try await OwnThread.run { definition.oriented() }
+                let flowing = try await oriented()
                 // Where the pipeline flows to, as everybody else who runs it sees it.
                 let keeping = try leases.keeping(flowing.target, holder: instance)
                 if kept !== keeping { await giveLeaseBack() }
@@ -84,6 +83,17 @@ actor SupervisedPipeline {
         }
         activity = .stopping
         await giveLeaseBack()
+    }
+
+    /// The definition in the direction in which the pipeline flows now.
+    func flowing() async -> PipelineDefinition {
+        if let run { return run.definition }
+        return (try? await oriented()) ?? definition
+    }
+
+    private func oriented() async throws -> PipelineDefinition {
+        let definition = definition
+        return try await OwnThread.run { definition.oriented() }
     }
 
     /// One that ends after a failure still has its lease, which would be renewed for as long as this process lives.
@@ -122,8 +132,8 @@ actor SupervisedPipeline {
     private func lead(_ flowing: PipelineDefinition, _ keeping: LeaseKeeping) async throws -> Bool {
         activity = .starting
         let creates = entry.run.creates ?? false
-        let captured = try await OwnThread.run { try Installation(flowing).setUpIfNeeded(creating: creates)?.count }
-        if let captured { log.notice("set up: \(captured) tables are captured") }
+        let captured = try await setUp(flowing, creating: creates, keeping)
+        if let captured { log.notice("set up: \(Amount.text(captured, "table", ("is", "are"))) captured") }
         guard !isStopping else { return false }
         let run = try PipelineRun(flowing, settings, figures: figures, log: log)
         self.run = run
@@ -154,6 +164,16 @@ actor SupervisedPipeline {
         }
     }
 
+    /// Where that cannot be, another service may have a configuration with which it can.
+    private func setUp(_ flowing: PipelineDefinition, creating creates: Bool, _ keeping: LeaseKeeping) async throws -> Int? {
+        do {
+            return try await OwnThread.run { try Installation(flowing).setUpIfNeeded(creating: creates)?.count }
+        } catch {
+            if (error as? TidemarkError)?.retry != .later { await keeping.release(name) }
+            throw error
+        }
+    }
+
     private enum Ending { case over, turned, lost, proofEnded }
 
     /// Compares tables beside the stream.
@@ -162,11 +182,8 @@ actor SupervisedPipeline {
             var settings = Pipeline.Settings(name: definition.name, worker: instance)
             settings.jobs = 1
             let pipeline = try Pipeline(definition, settings, log: log)
-            var request = VerifyRequest(startedAt: "")
-            (request.rowsPerSecond, request.waitMaxSeconds) = (entry.run.maxRate ?? 50_000, 0)
-            let work = request
             try await withTaskCancellationHandler {
-                try await Verification(definition, pipeline).forEver(work)
+                try await Verification(definition, pipeline).besideStream()
             } onCancel: {
                 pipeline.stop()
             }
@@ -179,7 +196,6 @@ actor SupervisedPipeline {
     private var settings: Pipeline.Settings {
         var settings = Pipeline.Settings(name: name, worker: instance)
         settings.isLeader = true
-        settings.startedAt = Clock.now
         settings.follow(definition.run)
         settings.limit = StreamLimit(delaySeconds: definition.delaySeconds)
         return settings
@@ -195,6 +211,7 @@ actor SupervisedPipeline {
         var error = failure
         if var failure = failure as? TidemarkError {
             failure.pipeline = failure.pipeline ?? name
+            if let keys = KeysForFlags.sentence(for: failure.remedy) { failure.remedy += "\n  \(keys)" }
             error = failure
         }
         let kind = (error as? TidemarkError)?.kind ?? (error is UsageError ? "configuration" : "other")
@@ -215,6 +232,14 @@ actor SupervisedPipeline {
         await wakeup.wait(ms: Int(wait.inSeconds * 1_000))
         isAskedToRun = false
         retryAt = nil
+    }
+
+    /// The databases were asked. What it failed with last is over once it works again, and is kept to be read.
+    func note(_ report: StatusReport) {
+        guard lastError != nil, lastError?.resolvedAt == nil, [.following, .standby].contains(activity) else { return }
+        guard report.state == .current || figures.reading.windows > windowsAtFailure else { return }
+        lastError?.resolvedAt = Clock.now
+        failures = 0
     }
 
     /// Whoever stands still leaves the lease where it is: another process would fail in the same way.

@@ -7,6 +7,8 @@ package struct SyncTask: Codable, Sendable, Equatable, Identifiable {
         case verify
         /// And mends what differs.
         case repair
+        /// Reads tables now that are read instead of their log, as `tidemark sync` does.
+        case sync
     }
 
     package enum State: String, Codable, Sendable, CaseIterable { case pending, running, completed, failed, cancelled }

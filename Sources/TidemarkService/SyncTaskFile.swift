@@ -12,15 +12,23 @@ struct SyncTaskFile {
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         } catch {
-            throw Self.unusable(directory, "it cannot be made")
+            throw Self.unusable(directory, "it cannot be made: \(error.localizedDescription)")
         }
         guard access(directory, W_OK | X_OK) == 0 else { throw Self.unusable(directory, String(cString: strerror(errno))) }
     }
 
     func read() throws -> [SyncTask] {
         guard FileManager.default.fileExists(atPath: path.path) else { return [] }
+        let bytes: Data
         do {
-            return try JSONDecoder().decode([SyncTask].self, from: Data(contentsOf: path))
+            bytes = try Data(contentsOf: path)
+        } catch {
+            throw TidemarkError(
+                "the service's tasks cannot be read", why: "\(path.path): \(error.localizedDescription)",
+                remedy: "Let the file belong to the user of the service: chown tidemark \(path.path)")
+        }
+        do {
+            return try JSONDecoder().decode([SyncTask].self, from: bytes)
         } catch {
             throw TidemarkError(
                 "the service's tasks cannot be read", why: "\(path.path) is damaged, or of a newer version",

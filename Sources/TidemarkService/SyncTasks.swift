@@ -8,8 +8,8 @@ import TidemarkPipeline
 /// One-off work on pipelines' tables, beside their workers.
 actor SyncTasks {
     private var known: [String: SyncTask] = [:]
-    /// What runs, with the pipeline that does it once there is one.
-    private var running: [String: Pipeline?] = [:]
+    /// What runs, with what does it once there is that.
+    private var running: [String: SyncTaskWork?] = [:]
     private let (jobs, jobSink) = AsyncStream<(SyncTask, PipelineDefinition)>.makeStream()
     private let file: SyncTaskFile?
     private let instance: String
@@ -35,6 +35,9 @@ actor SyncTasks {
 
     /// The newest first.
     var all: [SyncTask] { known.values.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }.map { withProgress($0) } }
+
+    /// What has not ended yet, be it stopped or not.
+    var underWay: [SyncTask] { running.keys.compactMap { known[$0] } }
 
     func task(_ id: String) throws -> SyncTask {
         guard let task = known[id] else { throw RequestRefusal.noSuchTask(id) }
@@ -104,30 +107,23 @@ actor SyncTasks {
     /// Interrupts what runs; `run` waits for it.
     func stop() {
         jobSink.finish()
-        for (id, pipeline) in running {
+        for (id, work) in running {
             known[id]?.error = "The service was stopped. Execute it again: what was copied is not copied anew."
-            pipeline?.stop()
+            work?.stop()
         }
     }
 
     private func carryOut(_ task: SyncTask, _ definition: PipelineDefinition) async {
         do {
-            let pipeline = try pipeline(for: task, definition)
-            running[task.id] = .some(pipeline)
+            let work = try SyncTaskWork(task, definition, worker: instance, log: log)
+            running[task.id] = .some(work)
             guard known[task.id]?.state == .running, known[task.id]?.error == nil else { throw CancellationError() }
-            for verdict in try await SyncTaskWork(task, definition, pipeline).carryOut() { note(verdict, of: task.id) }
+            for verdict in try await work.carryOut() { note(verdict, of: task.id) }
             end(task.id, .completed, error: nil)
         } catch {
             let wasCancelled = known[task.id]?.state == .cancelled
             end(task.id, wasCancelled ? .cancelled : .failed, error: wasCancelled ? nil : known[task.id]?.error ?? "\(error)")
         }
-    }
-
-    private func pipeline(for task: SyncTask, _ definition: PipelineDefinition) throws -> Pipeline {
-        var settings = Pipeline.Settings(name: definition.name, worker: instance)
-        settings.startedAt = Clock.now
-        if let existing = task.existing.flatMap({ TableCopy.Existing(rawValue: $0) }) { settings.existing = existing }
-        return try Pipeline(definition, settings, log: log)
     }
 
     private func note(_ verdict: TableVerdict, of id: String) {
@@ -149,12 +145,12 @@ actor SyncTasks {
 
     /// While it runs, the pipeline knows how far it is.
     private func withProgress(_ task: SyncTask) -> SyncTask {
-        guard let pipeline = running[task.id] ?? nil else { return task }
+        guard let work = running[task.id] ?? nil else { return task }
         var task = task
-        let readings = pipeline.meter.readings
+        let readings = work.meter.readings
         let (done, expected) = readings.reduce((Int64(0), Int64(0))) { ($0.0 + $1.rows, $0.1 + max($1.expectedRows, $1.rows)) }
         task.progress = expected > 0 ? min(0.99, Double(done) / Double(expected)) : 0
-        if task.kind == .copy { task.recordsSynced = done }
+        if task.kind == .copy || task.kind == .sync { task.recordsSynced = done }
         return task
     }
 

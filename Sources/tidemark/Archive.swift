@@ -43,7 +43,7 @@ struct Archive: AsyncParsableCommand {
         let definition = try reportingErrors { try archived() }
         let pipeline = try reportingErrors {
             if let tables = try Installation(definition).setUpIfNeeded(creating: false) {
-                log.info("set up pipeline \(definition.name): \(tables.count) tables are captured")
+                log.info("set up pipeline \(definition.name): \(Amount.text(tables.count, "table", ("is", "are"))) captured")
             }
             var settings = Pipeline.Settings(definition, jobs: 1)
             settings.paceMs = Int(every?.seconds ?? 5) * 1000
@@ -166,11 +166,11 @@ extension OutputOptions {
         if json { return printJSON(windows) }
         for window in windows where !isVerified {
             print(
-                "window \(window.sequence), until \(window.endedAt ?? "?"): \(window.changes) changes, ids \(window.firstID) to \(window.lastID),"
+                "window \(window.sequence), until \(window.endedAt ?? "?"): \(Amount.text(window.changes, "change")), ids \(window.firstID) to \(window.lastID),"
                     + " \(ByteCount.text(window.bytes)), ends at \(window.end): \(window.tables.joined(separator: ", "))")
         }
         let bytes = windows.map(\.bytes).reduce(0, +)
         let span = windows.last.map { ", from \(windows.first?.endedAt ?? "?") to \($0.endedAt ?? "?")" } ?? ""
-        print("\(directory): \(windows.count) windows\(span), \(ByteCount.text(bytes))\(isVerified ? "; every file is the one that was written" : "")")
+        print("\(directory): \(Amount.text(windows.count, "window"))\(span), \(ByteCount.text(bytes))\(isVerified ? "; every file is the one that was written" : "")")
     }
 }

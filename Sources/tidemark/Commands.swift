@@ -20,17 +20,29 @@ struct Setup: AsyncParsableCommand {
                   --target postgresql://db2/shop
               tidemark setup --retain 24h --max-log-size 20GB \\
                   --at-max-log-size drop --config /etc/tidemark.yaml
+              tidemark setup --mode full --source postgresql://reader@db1/shop \\
+                  --target postgresql://db2/shop
               tidemark setup --role replica --source postgresql://db1/shop \\
+                  --target postgresql://db2/shop
+              tidemark setup --grant-wait app --source postgresql://db1/shop \\
                   --target postgresql://db2/shop
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var capture: CaptureOptions
     @OptionGroup var log: LogOptions
+    @OptionGroup var reading: ReadingOptions
     @Option(
         help: ArgumentHelp(
             "What the target is for. replica: to be promoted; nobody but the pipeline may write to its tables. feed: others may. Recorded; feed unless said. Or TIDEMARK_ROLE.",
             valueName: "replica|feed"))
     var role: TargetRole?
+    @Option(
+        help: ArgumentHelp(
+            "Let this role of the databases (PostgreSQL) call tidemark.wait_for, tidemark.position and tidemark.wait_until, and nothing else of tidemark's. Repeatable. Recorded, until teardown.",
+            valueName: "role"))
+    var grantWait: [String] = []
+    @Option(help: ArgumentHelp("Take that right back. Repeatable.", valueName: "role"))
+    var revokeWait: [String] = []
     @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
     var plan = false
     @Flag(help: "Make the tables that the target lacks, as the source defines them; those that it has stay as they are.")
@@ -39,14 +51,22 @@ struct Setup: AsyncParsableCommand {
 
     func run() async throws {
         try reportingErrors {
-            for var definition in try options.definitions(capture, log) {
+            for var definition in try options.definitions(capture, log, reading: reading) {
                 definition.role = role ?? definition.role
                 let installation = Installation(definition)
+                let waiting = WaitSetup(definition, granting: grantWait, revoking: revokeWait)
+                try waiting.check()
                 if plan {
-                    output.printPlan(try installation.planSetUp(creating: create), of: definition)
+                    output.printPlan(try installation.planSetUp(creating: create) + waiting.plan(), of: definition)
                 } else {
                     let loss = try installation.loss()
-                    output.printCaptured(try installation.setUp(creating: create), of: definition)
+                    let captured = try installation.setUp(creating: create)
+                    if definition.rules.isPolling { output.printPolled(try definition.polledTables(), of: definition) }
+                    output.printCaptured(captured, of: definition)
+                    for (side, granted, absent) in try waiting.apply() {
+                        if !output.json, !granted.isEmpty { print("at the \(side), \(granted.joined(separator: ", ")) may wait") }
+                        if !absent.isEmpty { warn("the \(side) has no role \(absent.joined(separator: ", ")): nobody of that name can wait there") }
+                    }
                     if let loss {
                         warn(
                             "pipeline \(definition.name) was given up at \(loss.at) and begins anew:"
@@ -73,10 +93,11 @@ struct Status: AsyncParsableCommand {
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var delay: DelayOptions
+    @OptionGroup var reading: ReadingOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let reports = try reportingErrors { try options.definitions(delay: delay).map { try StatusReport(of: $0) } }
+        let reports = try reportingErrors { try options.definitions(delay: delay, reading: reading).map { try StatusReport(of: $0) } }
         output.printStatus(reports)
         if reports.contains(where: { [.blocked, .unreachable, .notSetUp].contains($0.state) }) { throw ExitCode(1) }
     }
@@ -96,11 +117,12 @@ struct Check: AsyncParsableCommand {
     @OptionGroup var options: PipelineOptions
     @OptionGroup var delay: DelayOptions
     @OptionGroup var capture: CaptureOptions
+    @OptionGroup var reading: ReadingOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let found = try reportingErrors {
-            try options.definitions(capture, delay: delay).map { (pipeline: $0.name, findings: try Installation($0).check()) }
+            try options.definitions(capture, delay: delay, reading: reading).map { (pipeline: $0.name, findings: try Installation($0).check()) }
         }
         output.printFindings(found)
         if found.contains(where: { $0.findings.contains { $0.finding.severity != .note } }) { throw ExitCode(2) }

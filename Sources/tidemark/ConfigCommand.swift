@@ -122,7 +122,7 @@ extension ConfigCommand {
 
         func show() {
             for warning in warnings { print(warning) }
-            let count = pipelines.count == 1 ? "1 pipeline" : "\(pipelines.count) pipelines"
+            let count = Amount.text(pipelines.count, "pipeline")
             print("configuration \(configuration) is well: \(count)")
             var rows = [["PIPELINE", "SOURCE", "TARGET", "TABLES", "ON FAILURE", "VERIFY"]]
             rows += pipelines.map { pipeline in

@@ -50,7 +50,12 @@ struct Copy: AsyncParsableCommand {
             throw ValidationError("--existing is for whole tables: rows chosen by key or condition overwrite those with the same key.")
         }
         let definitions = try reportingErrors { try options.definitionsWithTables(delay: delay) }
-        try reportingErrors { for definition in definitions { try definition.refuseIfDelayed("copy rows") } }
+        try reportingErrors {
+            for definition in definitions {
+                try definition.refuseIfPolledOnly("copy rows")
+                try definition.refuseIfDelayed("copy rows")
+            }
+        }
         for definition in definitions { try await copy(definition) }
     }
 
@@ -106,11 +111,10 @@ struct JobsOption: ParsableArguments {
 }
 
 extension Pipeline.Settings {
-    /// Of this process, from now.
+    /// Of this process.
     init(_ definition: PipelineDefinition, jobs: Int?) {
         self.init(name: definition.name, worker: ThisProcess.worker)
         if let jobs { self.jobs = jobs }
-        startedAt = Date.now.formatted(.iso8601)
     }
 }
 

@@ -36,10 +36,9 @@ struct DiffSince: AsyncParsableCommand {
         try reportingErrors {
             var whole = options
             whole.tables = []
-            let definitions = try whole.definitions(needingTarget: false)
-            guard definitions.count == 1 else { throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.") }
-            let found = try SourceDifference(definitions[0], since: PlaceName(since, now: Clock.time), tables: options.tables, listedMax: limit == 0 ? nil : limit)
-            output.printDifference(found, of: definitions[0])
+            let definition = try whole.definitions(needingTarget: false).only()
+            let found = try SourceDifference(definition, since: PlaceName(since, now: Clock.time), tables: options.tables, listedMax: limit == 0 ? nil : limit)
+            output.printDifference(found, of: definition)
         }
     }
 }

@@ -43,27 +43,26 @@ struct LogOutputOptions: ParsableArguments {
 
     /// Flags win over the environment, and that over what a file says.
     func apply(format: LogFormat = .console, level: Logger.Level = .info) throws {
-        let environment = ProcessInfo.processInfo.environment
-        func named<T: RawRepresentable & CaseIterable>(_ variable: String, _ type: T.Type) throws -> T? where T.RawValue == String {
-            guard let text = environment[variable] else { return nil }
-            guard let value = T(rawValue: text) else {
-                throw ValidationError("\(variable) is “\(text)”: it has to be one of \(T.allCases.map(\.rawValue).joined(separator: ", ")).")
-            }
-            return value
+        Logging.choose(LogOutput(try logFormat ?? named("TIDEMARK_LOG_FORMAT", LogFormat.self) ?? format, level: try givenLevel ?? level))
+    }
+
+    /// What a flag or the environment says, which a file does not change, however often it is read.
+    var givenLevel: Logger.Level? {
+        get throws { try (logLevel ?? named("TIDEMARK_LOG_LEVEL", LogThreshold.self))?.level }
+    }
+
+    private func named<T: RawRepresentable & CaseIterable>(_ variable: String, _ type: T.Type) throws -> T? where T.RawValue == String {
+        guard let text = ProcessInfo.processInfo.environment[variable] else { return nil }
+        guard let value = T(rawValue: text) else {
+            throw ValidationError("\(variable) is “\(text)”: it has to be one of \(T.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
-        Logging.choose(
-            LogOutput(
-                try logFormat ?? named("TIDEMARK_LOG_FORMAT", LogFormat.self) ?? format,
-                level: try (logLevel ?? named("TIDEMARK_LOG_LEVEL", LogThreshold.self))?.level ?? level))
+        return value
     }
 }
 
 extension LogFormat: ExpressibleByArgument {}
 
-/// The levels, as they are typed.
-enum LogThreshold: String, CaseIterable, ExpressibleByArgument {
-    case trace, debug, info, notice, warning, error, critical
-
+extension LogThreshold: ExpressibleByArgument {
     var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
 }
 
@@ -82,6 +81,8 @@ func stoppable<T>(_ stop: @escaping @Sendable () -> Void, _ body: () async throw
 
 /// How this process is called where it works on a pipeline.
 enum ThisProcess {
+    /// Who types.
+    static var `operator`: String { "\(NSUserName())@\(ProcessInfo.processInfo.hostName)" }
     static var worker: String { "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)" }
     /// As leases name it: a process that has the same number after a restart is another one.
     static let leader = "\(worker):\(String(UInt16.random(in: .min ... .max), radix: 16))"

@@ -64,7 +64,7 @@ extension OutputOptions {
             """)
         for (other, tables) in followers {
             let repaired = tables.reduce(0) { $0 + $1.repaired }
-            print("  pipeline \(other.name) follows it now; \(repaired) rows were brought to what it has. Change its source to \(outcome.primary).")
+            print("  pipeline \(other.name) follows it now; \(Amount.text(repaired, "row", ("was", "were"))) brought to what it has. Change its source to \(outcome.primary).")
         }
         printSequences(outcome.sequencesNotSet)
     }
@@ -82,7 +82,7 @@ extension OutputOptions {
             print("pipeline \(definition.name): nothing was lost; the old source had sent all that it committed")
         } else {
             let tables = lost.tables.sorted { $0.key < $1.key }.map { "\($0.value) of \($0.key)" }.joined(separator: ", ")
-            print("pipeline \(definition.name): \(lost.changes) changes never left the old source (\(lost.firstID ?? 0) to \(lost.lastID ?? 0)): \(tables)")
+            print("pipeline \(definition.name): \(Amount.text(lost.changes, "change")) never left the old source (\(lost.firstID ?? 0) to \(lost.lastID ?? 0)): \(tables)")
             if let file { print("  They are in \(file).") }
         }
         guard outcome.isDone else {
@@ -94,7 +94,7 @@ extension OutputOptions {
                 """)
         }
         for (table, keys) in outcome.conflicts.sorted(by: { $0.key < $1.key }) {
-            print("  changed on both sides: \(keys.count) rows of \(table): \(keys.prefix(5).joined(separator: ", "))\(keys.count > 5 ? ", …" : "")")
+            print("  changed on both sides: \(Amount.text(keys.count, "row")) of \(table): \(keys.prefix(5).joined(separator: ", "))\(keys.count > 5 ? ", …" : "")")
         }
         if !verified.isEmpty { print(VerifiedTable.text(verified, planning: false)) }
         print("\(outcome.replica) follows \(outcome.primary) now. Next: tidemark run …; to make it the primary again: tidemark switchover …")
@@ -114,7 +114,7 @@ extension OutputOptions {
         print(
             """
             pipeline \(definition.name): a failover to this copy took \(RoleChangeOutput.seconds(outcome.promotionSeconds))
-              The copy of \(outcome.tables) tables took \(RoleChangeOutput.seconds(outcome.copySeconds)) before, and comparing them \(RoleChangeOutput.seconds(outcome.verifySeconds)). It stays; nothing of the drill is left at the source.
+              The copy of \(Amount.text(outcome.tables, "table")) took \(RoleChangeOutput.seconds(outcome.copySeconds)) before, and comparing them \(RoleChangeOutput.seconds(outcome.verifySeconds)). It stays; nothing of the drill is left at the source.
             """)
     }
 }
@@ -126,14 +126,14 @@ extension ReplicaState {
             lines.append(
                 missingKnown == 0
                     ? "the source had no more when it was last heard of, at \(at); at risk is what it committed since"
-                    : "the source had drawn change \(seen) when it was last heard of, at \(at): up to \(missingKnown ?? 0) changes are MISSING, besides what it committed since")
+                    : "the source had drawn change \(seen) when it was last heard of, at \(at): up to \(Amount.text(missingKnown ?? 0, "change", ("is", "are"))) MISSING, besides what it committed since")
         } else {
             lines.append("what the source had beyond that is not known")
         }
         if !incomplete.isEmpty { lines.append("NOT COMPLETE: \(incomplete.map(\.description).joined(separator: ", ")) are not copied to their end") }
         if !differing.isEmpty { lines.append("DIFFERED when last compared: \(differing.map(\.description).joined(separator: ", "))") }
         if !neverCompared.isEmpty { lines.append("never compared with the source: \(neverCompared.map(\.description).joined(separator: ", "))") }
-        if parkedTransactions > 0 { lines.append("\(parkedTransactions) transactions are SET ASIDE, and not applied: tidemark parked list … names them") }
+        if parkedTransactions > 0 { lines.append("\(Amount.text(parkedTransactions, "transaction", ("is", "are"))) SET ASIDE, and not applied: tidemark parked list … names them") }
         if !notExact.isEmpty { lines.append("NOT EXACT because of parked changes: \(notExact.map(\.description).joined(separator: ", "))") }
         if standing?.role == .primary { lines.append("is the primary already, since \(standing?.since ?? "?")") }
         return lines

@@ -33,12 +33,14 @@ struct OutputOptions: ParsableArguments {
         print("pipeline \(definition.name) is set up. Next: tidemark run …")
     }
 
-    func printApplied(_ cursor: Cursor, of definition: PipelineDefinition) {
+    /// - Parameter passes: of the tables that were read.
+    func printApplied(_ cursor: Cursor?, _ passes: [TablePass] = [], of definition: PipelineDefinition) {
         if json {
-            printJSON(AppliedJSON(pipeline: definition.name, appliedID: cursor.lastID))
-        } else {
-            print("pipeline \(definition.name): applied up to change \(cursor.lastID)")
+            printJSON(AppliedJSON(pipeline: definition.name, appliedID: cursor?.lastID, tables: passes.isEmpty ? nil : passes))
+            return
         }
+        if let cursor { print("pipeline \(definition.name): applied up to change \(cursor.lastID)") }
+        for pass in passes { print(pass.text) }
     }
 
     func printPlace(_ place: LimitedPlace, of definition: PipelineDefinition) {
@@ -64,7 +66,7 @@ struct OutputOptions: ParsableArguments {
             printJSON(tables.map { CopiedJSON(pipeline: definition.name, table: $0.description, rows: rows[$0] ?? 0) })
             return
         }
-        for table in tables { print("copied \(rows[table] ?? 0) rows of table \(table)") }
+        for table in tables { print("copied \(Amount.text(rows[table] ?? 0, "row")) of table \(table)") }
         if tables.isEmpty { print("pipeline \(definition.name): everything is copied already") }
     }
 
@@ -133,7 +135,8 @@ private struct CopiedJSON: Encodable {
 
 private struct AppliedJSON: Encodable {
     let pipeline: String
-    let appliedID: Int64
+    let appliedID: Int64?
+    let tables: [TablePass]?
 }
 
 private struct PlaceJSON: Encodable {

@@ -81,7 +81,7 @@ struct ParkedShow: AsyncParsableCommand {
 
     func run() async throws {
         try reportingErrors {
-            let parking = Parking(try options.onlyDefinition())
+            let parking = Parking(try options.definitions().only())
             let changes = try parking.changes(of: id, after: after, limit: limit)
             output.printParkedChanges(changes, of: try parking.list().first { $0.id == id }, isCut: changes.count == limit)
         }
@@ -119,9 +119,9 @@ struct ParkedRetry: AsyncParsableCommand {
 
     func run() async throws {
         try reportingErrors {
-            let parking = Parking(try options.onlyDefinition())
+            let parking = Parking(try options.definitions().only())
             output.printSettled(
-                try choice.id.map { [try parking.retry($0, by: Operator.name)] } ?? parking.retryAll(by: Operator.name))
+                try choice.id.map { [try parking.retry($0, by: ThisProcess.operator)] } ?? parking.retryAll(by: ThisProcess.operator))
         }
     }
 }
@@ -146,23 +146,9 @@ struct ParkedSkip: AsyncParsableCommand {
 
     func run() async throws {
         try reportingErrors {
-            let parking = Parking(try options.onlyDefinition())
-            output.printSettled(try choice.id.map { [try parking.skip($0, by: Operator.name)] } ?? parking.skipAll(by: Operator.name))
+            let parking = Parking(try options.definitions().only())
+            output.printSettled(try choice.id.map { [try parking.skip($0, by: ThisProcess.operator)] } ?? parking.skipAll(by: ThisProcess.operator))
         }
-    }
-}
-
-/// Who types, for the audit.
-private enum Operator {
-    static var name: String { "\(NSUserName())@\(ProcessInfo.processInfo.hostName)" }
-}
-
-extension PipelineOptions {
-    /// The one pipeline that the command is about, as it flows now.
-    fileprivate func onlyDefinition() throws -> PipelineDefinition {
-        let definitions = try definitions()
-        guard definitions.count == 1 else { throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.") }
-        return definitions[0]
     }
 }
 
@@ -173,7 +159,7 @@ extension OutputOptions {
             if transactions.isEmpty { print("pipeline \(pipeline): nothing is parked") }
             for one in transactions {
                 print("parked \(one.id)  pipeline \(pipeline), transaction \(one.transaction), since \(one.parkedAt)")
-                print("  \(one.changes) changes, \(one.waitingChanges) of them of later transactions, in \(one.tables.joined(separator: ", "))")
+                print("  \(Amount.text(one.changes, "change")), \(one.waitingChanges) of them of later transactions, in \(one.tables.joined(separator: ", "))")
                 let place = [one.table.map { "table \($0)" }, one.key.map { "key \($0)" }, one.changeID.map { "change \($0)" }].compactMap(\.self)
                 print("  \(place.isEmpty ? "" : place.joined(separator: ", ") + ": ")\(one.reason)")
                 if !one.together.isEmpty { print("  settled together with \(one.together.map(String.init).joined(separator: ", "))") }
@@ -197,7 +183,7 @@ extension OutputOptions {
         for (pipeline, audit) in lines {
             if audit.isEmpty { print("pipeline \(pipeline): nothing was ever parked") }
             for one in audit {
-                print("\(one.at)  \(one.by)  \(one.action) \(one.parked): \(one.changes) changes in \(one.tables.joined(separator: ", "))\(one.detail.map { " (\($0))" } ?? "")")
+                print("\(one.at)  \(one.by)  \(one.action) \(one.parked): \(Amount.text(one.changes, "change")) in \(one.tables.joined(separator: ", "))\(one.detail.map { " (\($0))" } ?? "")")
             }
         }
     }
@@ -205,7 +191,7 @@ extension OutputOptions {
     func printSettled(_ audit: [ParkedAudit]) {
         if json { return printJSON(audit) }
         if audit.isEmpty { print("nothing is parked") }
-        for one in audit { print("\(one.action) \(one.parked): \(one.changes) changes in \(one.tables.joined(separator: ", "))") }
+        for one in audit { print("\(one.action) \(one.parked): \(Amount.text(one.changes, "change")) in \(one.tables.joined(separator: ", "))") }
         if audit.contains(where: { $0.action == "skipped" }) { print("The tables are not exact. Next: tidemark verify --repair …") }
     }
 }

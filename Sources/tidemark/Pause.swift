@@ -24,8 +24,7 @@ struct PauseCommand: AsyncParsableCommand {
     func run() async throws {
         try reportingErrors {
             for definition in try options.definitions() {
-                let holder = "\(NSUserName())@\(ProcessInfo.processInfo.hostName)"
-                output.printPaused(at: try Pause(definition).pause(by: holder), of: definition)
+                output.printPaused(at: try Pause(definition).pause(by: ThisProcess.operator), of: definition)
             }
         }
     }

@@ -27,9 +27,10 @@ struct PipelineOptions: ParsableArguments {
 
     /// The pipelines as they flow now: where roles were changed, in the other direction than they are given.
     func definitions(
-        _ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, delay: DelayOptions? = nil, needingTarget: Bool = true
+        _ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, delay: DelayOptions? = nil, reading: ReadingOptions? = nil,
+        wait: Waiting.Mode? = nil, waitTables: [String] = [], needingTarget: Bool = true
     ) throws -> [PipelineDefinition] {
-        try definitionsAsGiven(capture, log, needingTarget: needingTarget).map { given in
+        try definitionsAsGiven(capture, log, reading, wait: wait, waitTables: waitTables, needingTarget: needingTarget).map { given in
             var definition = needingTarget ? given.oriented() : given
             definition.delay = delay?.delay ?? definition.delay
             return definition
@@ -38,11 +39,9 @@ struct PipelineOptions: ParsableArguments {
 
     /// The one pipeline that a change of roles is about.
     func definitionAsGiven() throws -> PipelineDefinition {
-        let definitions = try definitionsAsGiven()
-        guard definitions.count == 1 else {
-            throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.")
-        }
-        return definitions[0]
+        let definition = try definitionsAsGiven().only()
+        try definition.refuseIfPolling("promote")
+        return definition
     }
 
     /// The pipeline that is chosen, and behind it the configuration's others from the same source.
@@ -55,12 +54,13 @@ struct PipelineOptions: ParsableArguments {
     }
 
     private func definitionsAsGiven(
-        _ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, needingTarget: Bool = true
+        _ capture: CaptureOptions? = nil, _ log: LogOptions? = nil, _ reading: ReadingOptions? = nil, wait: Waiting.Mode? = nil,
+        waitTables: [String] = [], needingTarget: Bool = true
     ) throws -> [PipelineDefinition] {
         let environment = ProcessInfo.processInfo.environment
         let chosen = pipeline ?? environment["TIDEMARK_PIPELINE"]
         guard let path = config ?? environment["TIDEMARK_CONFIG"] else {
-            return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, log, environment, needingTarget)]
+            return [try definition(Configuration.Entry(name: chosen ?? "main"), capture, log, reading, wait, waitTables, environment, needingTarget)]
         }
         let configuration = try Configuration.read(path, environment: environment)
         for warning in configuration.warnings { warn(warning.text(path: path)) }
@@ -71,23 +71,20 @@ struct PipelineOptions: ParsableArguments {
         guard entries.count == 1 || (source == nil && target == nil) else {
             throw UsageError("--source and --target are for one pipeline, and \(path) has several: choose with --pipeline NAME.")
         }
-        return try entries.map { try definition($0, capture, log, environment, needingTarget) }
+        return try entries.map { try definition($0, capture, log, reading, wait, waitTables, environment, needingTarget) }
     }
 
     /// The same for a command whose --table names tables of pipelines that are set up.
-    func definitionsWithTables(delay: DelayOptions) throws -> [PipelineDefinition] {
+    func definitionsWithTables(delay: DelayOptions? = nil, reading: ReadingOptions? = nil) throws -> [PipelineDefinition] {
         var whole = self
         whole.tables = []
-        let definitions = try whole.definitions(delay: delay)
-        guard definitions.count == 1 || tables.isEmpty else {
-            throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.")
-        }
-        return definitions
+        let definitions = try whole.definitions(delay: delay, reading: reading)
+        return try tables.isEmpty ? definitions : [definitions.only()]
     }
 
     private func definition(
-        _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ log: LogOptions?, _ environment: [String: String],
-        _ needingTarget: Bool
+        _ entry: Configuration.Entry, _ capture: CaptureOptions?, _ log: LogOptions?, _ reading: ReadingOptions?, _ wait: Waiting.Mode?,
+        _ waitTables: [String], _ environment: [String: String], _ needingTarget: Bool
     ) throws -> PipelineDefinition {
         var entry = entry
         entry.source = source ?? environment["TIDEMARK_SOURCE"] ?? entry.source
@@ -107,16 +104,32 @@ struct PipelineOptions: ParsableArguments {
             guard let value = parse(text) else { throw UsageError("\(variable) is “\(text)”: it has to be \(forms).") }
             return value
         }
+        entry.read(
+            try reading?.mode ?? parsed("TIDEMARK_MODE", "realtime, full or skip-completed") { SyncMode(rawValue: $0).flatMap { $0 == .incremental ? nil : $0 } },
+            everySeconds: try (reading?.every ?? parsed("TIDEMARK_EVERY", StreamDelay.forms) { StreamDelay(parsing: $0) })?.seconds)
         entry.delay = try parsed("TIDEMARK_DELAY", StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
         entry.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
         entry.role = try parsed("TIDEMARK_ROLE", TargetRole.forms) { TargetRole(rawValue: $0) } ?? entry.role
         entry.failurePolicy = try parsed("TIDEMARK_ON_FAILURE", FailurePolicy.forms) { FailurePolicy(rawValue: $0) } ?? entry.failurePolicy
+        let said = try wait ?? parsed("TIDEMARK_WAIT", Waiting.Mode.forms) { Waiting.Mode(rawValue: $0) }
+        // What the file says of tables is about its own mode.
+        if said == .asynchronous || said == .synchronous { entry.waitTables = nil }
+        entry.wait = said ?? entry.wait
+        entry.waitTables = patterns(waitTables, "TIDEMARK_WAIT_TABLES", entry.waitTables)
         entry.logLimit = LogLimitRequest(
             maxBytes: try log?.maxLogSize?.bytes ?? parsed("TIDEMARK_MAX_LOG_SIZE", LogLimit.forms) { ByteCount.parsed($0) }
                 ?? entry.logLimit.maxBytes,
             policy: try log?.atMaxLogSize ?? parsed("TIDEMARK_AT_MAX_LOG_SIZE", LogPolicy.forms) { LogPolicy(rawValue: $0) }
                 ?? entry.logLimit.policy)
         return try PipelineDefinition(entry, needingTarget: needingTarget)
+    }
+}
+
+extension [PipelineDefinition] {
+    /// Of a command that is about one pipeline.
+    func only() throws -> PipelineDefinition {
+        guard count == 1 else { throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.") }
+        return self[0]
     }
 }
 
@@ -140,6 +153,7 @@ extension CaptureKind: ExpressibleByArgument {}
 extension CapturedImages: ExpressibleByArgument {}
 extension TargetRole: ExpressibleByArgument {}
 extension FailurePolicy: ExpressibleByArgument {}
+extension Waiting.Mode: ExpressibleByArgument {}
 
 /// How far a target stays behind.
 struct DelayOptions: ParsableArguments {

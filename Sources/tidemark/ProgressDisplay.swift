@@ -83,7 +83,7 @@ actor ProgressDisplay {
         let begun = first[reading.table] ?? reading.rows
         first[reading.table] = min(begun, reading.rows)
         let rate = Double(reading.rows - begun) / seconds
-        var text = "\(reading.rows) rows"
+        var text = Amount.text(reading.rows, "row")
         if reading.bytes > 0 { text += ", \(ByteCount.text(reading.bytes))" }
         guard !reading.isDone, rate > 0 else { return text }
         text += ", \(Int(rate)) rows/s"

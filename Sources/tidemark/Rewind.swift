@@ -29,16 +29,15 @@ struct Rewind: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let definitions = try reportingErrors { try options.definitions() }
+        let definition = try reportingErrors { try options.definitions().only() }
         try await reportingErrors {
-            guard definitions.count == 1 else { throw UsageError("The configuration has several pipelines: choose with --pipeline NAME.") }
-            let rewind = try definitions[0].rewind()
+            let rewind = try definition.rewind()
             if plan {
                 let outcome = try await rewind.plan(to: PlaceName(to, now: Clock.time)) { print($0) }
-                print("-- pipeline \(definitions[0].name): back to \(outcome.place.words), \(outcome.rows) statements; nothing was changed")
+                print("-- pipeline \(definition.name): back to \(outcome.place.words), \(outcome.rows) statements; nothing was changed")
             } else {
                 let outcome = try await rewind.run(to: PlaceName(to, now: Clock.time), by: "rewind on \(ProcessInfo.processInfo.hostName)")
-                output.printRewound(outcome, of: definitions[0])
+                output.printRewound(outcome, of: definition)
             }
         }
     }
@@ -52,7 +51,7 @@ extension OutputOptions {
             return
         }
         print("pipeline \(definition.name): the target is what the source was at \(outcome.place.words)")
-        print("\(outcome.rows) rows were put back, from change \(outcome.from.lastID); the pipeline is paused")
+        print("\(Amount.text(outcome.rows, "row", ("was", "were"))) put back, from change \(outcome.from.lastID); the pipeline is paused")
     }
 }
 

@@ -21,6 +21,10 @@ struct Run: AsyncParsableCommand {
             --on-failure says otherwise; once that is mended, the next run goes on \
             at the same change.
 
+            Tables with mode: full, skip-completed or incremental are read by \
+            their schedules, the first time at once; with --once, one pass over \
+            each of them is made.
+
             While it runs, it has the pipeline's lease, so that a service with the \
             same pipeline stands by; with --once it has not.
 
@@ -31,7 +35,11 @@ struct Run: AsyncParsableCommand {
                   --target postgresql://db3/empty
               tidemark run --on-failure set-aside --source postgresql://db1/shop \\
                   --target postgresql://db2/shop
+              tidemark run --wait hybrid --wait-table public.payment \\
+                  --config /etc/tidemark.yaml --pipeline shop
               tidemark run --once --source sqlite:shop.db --target sqlite:replica.db
+              tidemark run --mode full --every 1h \\
+                  --source postgresql://reader@db1/shop --target sqlite:copy.db
               tidemark run --config /etc/tidemark.yaml --log-format json
               tidemark run --delay 30m --source postgresql://db1/shop \\
                   --target postgresql://db4/shop
@@ -42,6 +50,7 @@ struct Run: AsyncParsableCommand {
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var delay: DelayOptions
+    @OptionGroup var reading: ReadingOptions
     @Option(
         help: ArgumentHelp(
             "Apply what was committed before this place, then exit; of a change, before the transaction that logged it. \(LogPlace.forms). What is not committed yet is waited for, unless with --once.",
@@ -65,16 +74,27 @@ struct Run: AsyncParsableCommand {
             "What becomes of a change that cannot be applied. stop: the pipeline stops there. retry: it tries again, less and less often. set-aside: its transaction and all later changes of the rows that it touched are parked in the target, until tidemark parked settles them; the rest flows. stop unless said. Or TIDEMARK_ON_FAILURE.",
             valueName: "stop|retry|set-aside"))
     var onFailure: FailurePolicy?
+    @Option(
+        help: ArgumentHelp(
+            "When the source is told of what is durable in the target, for those who wait there. asynchronous: every few seconds. synchronous: after each window. hybrid: after those with changes of the tables that --wait-table names; nobody waits for others. asynchronous unless said. Or TIDEMARK_WAIT.",
+            valueName: "asynchronous|synchronous|hybrid"))
+    var wait: Waiting.Mode?
+    @Option(
+        name: .customLong("wait-table"),
+        help: ArgumentHelp("With --wait hybrid: tables that are waited for, schema.table with *. Repeatable. Or TIDEMARK_WAIT_TABLES, with commas.", valueName: "pattern"))
+    var waitTables: [String] = []
     @OptionGroup var output: OutputOptions
     @OptionGroup var logging: LogOutputOptions
 
     func run() async throws {
         try logging.apply()
         let log = Logging.toStandardError()
-        let definitions = try reportingErrors { try options.definitions(delay: delay).map(withFlags) }
+        let definitions = try reportingErrors {
+            try options.definitions(delay: delay, reading: reading, wait: wait, waitTables: waitTables).map(withFlags)
+        }
         // A place is one of the past of a pipeline that there is.
         if until == nil { try reportingErrors { for definition in definitions { try setUp(definition, log) } } }
-        let proven = once || until != nil ? [] : definitions.filter { $0.run.verify == .continuously }
+        let proven = once || until != nil ? [] : definitions.filter { $0.run.verify == .continuously && !$0.isPolledOnly }
         try reportingErrors { for definition in proven { try definition.refuseIfDelayed("compare tables") } }
         let pipelines = try reportingErrors {
             try definitions.map { definition in
@@ -124,7 +144,8 @@ struct Run: AsyncParsableCommand {
     private func setUp(_ definition: PipelineDefinition, _ log: Logger) throws {
         do {
             guard let tables = try Installation(definition).setUpIfNeeded(creating: definition.run.creates == true) else { return }
-            log.info("set up pipeline \(definition.name): \(tables.count) tables are captured")
+            let captured = "\(Amount.text(tables.count, "table", ("is", "are"))) captured"
+            log.info("set up pipeline \(definition.name): \(definition.isPolledOnly ? "its tables are read, and nothing is installed at the source" : captured)")
         } catch let failure as TidemarkError {
             guard failure.retry == .later, !once else { throw failure }
         }
@@ -154,10 +175,8 @@ struct Run: AsyncParsableCommand {
 
     /// Compares beside the stream. What it cannot do is said, and no reason to stop that.
     private func prove(_ definition: PipelineDefinition, _ prover: Pipeline) async {
-        var request = VerifyRequest(startedAt: "")
-        (request.rowsPerSecond, request.waitMaxSeconds) = (definition.run.maxRate ?? 50_000, 0)
         do {
-            try await Verification(definition, prover).forEver(request)
+            try await Verification(definition, prover).besideStream()
         } catch {
             report(error)
         }
@@ -167,8 +186,10 @@ struct Run: AsyncParsableCommand {
     private func follow(_ pipeline: PipelineRun, _ definition: PipelineDefinition, _ leases: LeasesByTarget) async -> Bool {
         do {
             if once {
-                let cursor = try await pipeline.once()
-                if until == nil { output.printApplied(cursor, of: definition) }
+                let outcome = try await pipeline.once()
+                let passes = outcome.passes.map { TablePass($0, of: definition) }
+                if until == nil { output.printApplied(outcome.cursor, passes, of: definition) }
+                if passes.contains(where: { $0.error != nil }) { return false }
             } else {
                 try await pipeline.forEver(takingLeaseIn: leases)
             }

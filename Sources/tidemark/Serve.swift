@@ -16,8 +16,9 @@ struct Serve: AsyncParsableCommand {
 
             SIGHUP reads the configuration anew: only pipelines that were changed \
             are restarted; one with errors is refused, and the old one stays. SIGTERM \
-            and SIGINT stop it after the windows at hand, with status 0; a second one \
-            at once, with status 1, and what was under way is applied again.
+            and SIGINT stop it after the windows at hand, with status 0. Where a \
+            database hangs, stop-within (20 s) or a second signal ends it all the \
+            same, with status 1; what was under way is applied again.
 
             The dashboard is at http://127.0.0.1:7788/ unless listen: says otherwise.
 
@@ -43,8 +44,9 @@ struct Serve: AsyncParsableCommand {
         }
         let configuration = try reportingErrors { try read() }
         try logging.apply(
-            format: LogFormat(rawValue: configuration.service.logFormat.rawValue) ?? .console,
+            format: configuration.service.logFormat,
             level: Logger.Level(rawValue: configuration.service.logLevel) ?? .info)
-        try await reportingErrors { try await ServiceProcess(configuration, read).run() }
+        let isLevelGiven = try logging.givenLevel != nil
+        try await reportingErrors { try await ServiceProcess(configuration, isLogLevelGiven: isLevelGiven, read).run() }
     }
 }

@@ -11,17 +11,20 @@ struct ServiceProcess {
     private let service: PipelineService
     private let server: AdminServer?
     private let notices = ServiceNotices(environment: ProcessInfo.processInfo.environment)
+    private let isLogLevelGiven: Bool
     private let read: @Sendable () throws(ConfigurationProblems) -> Configuration
     private let log: Logger
 
-    /// - Parameter read: reads the configuration anew.
-    init(_ configuration: Configuration, _ read: @escaping @Sendable () throws(ConfigurationProblems) -> Configuration) throws {
+    /// - Parameters:
+    ///   - isLogLevelGiven: does a flag say what is logged, whatever the configuration says?
+    ///   - read: reads the configuration anew.
+    init(_ configuration: Configuration, isLogLevelGiven: Bool, _ read: @escaping @Sendable () throws(ConfigurationProblems) -> Configuration) throws {
         let settings = configuration.service
         log = Logging.toStandardError()
         for warning in configuration.warnings { log.warning("\(warning.text(path: configuration.path))") }
         service = try PipelineService(configuration, version: Tidemark.version, instance: ThisProcess.leader, log: log)
         server = try settings.listen == nil ? nil : AdminServer(controlPlane: service, settings: settings, log: log)
-        self.read = read
+        (self.isLogLevelGiven, self.read) = (isLogLevelGiven, read)
     }
 
     /// Until a signal comes. Pipelines end first, then the API: who asks learns how they do.
@@ -42,14 +45,12 @@ struct ServiceProcess {
                     switch request {
                     case .reload: await reload()
                     case .stop where isStopping:
-                        // A database that hangs is waited for by a thread that nothing else can end.
-                        log.warning("stopped at once: what was under way is applied again")
-                        _exit(1)
+                        await giveUp("as a second signal came")
                     case .stop:
                         isStopping = true
                         log.notice("ending after the windows at hand; a second signal does not wait for them")
                         notices.stopping("ending after the windows at hand")
-                        await service.stop()
+                        await stop()
                     }
                 }
             }
@@ -63,7 +64,7 @@ struct ServiceProcess {
                 group.cancelAll()
             } catch {
                 // Without the API that was wanted it must not look as if all were well.
-                await service.stop()
+                await stop()
                 throw error
             }
         }
@@ -72,6 +73,26 @@ struct ServiceProcess {
     private enum Request { case reload, stop }
     private struct Ended: Error {}
 
+    /// Ends in time: whoever started this process would kill it later, without a word.
+    private func stop() async {
+        let withinMs = await service.stop()
+        Task {
+            try? await Task.sleep(for: .milliseconds(withinMs))
+            await giveUp("as it had not ended within \(TimeSpan.text(Int64(withinMs) / 1_000))")
+        }
+    }
+
+    /// A database that hangs is waited for by a thread that nothing else can end.
+    private func giveUp(_ because: String) async -> Never {
+        for one in await service.unfinished() {
+            var log = log
+            log[.pipeline] = "\(one.pipeline)"
+            log.error("\(one.what) is given up: \(one.why)")
+        }
+        log.warning("stopped at once, \(because): what was under way is undone, and applied again by whoever leads next")
+        _exit(1)
+    }
+
     /// A configuration with errors changes nothing.
     private func reload() async {
         notices.reloading()
@@ -79,7 +100,7 @@ struct ServiceProcess {
             let next = try read()
             for warning in next.warnings { log.warning("\(warning.text(path: next.path))") }
             try server?.reload(next.service)
-            if let level = Logger.Level(rawValue: next.service.logLevel) { Logging.output.level = level }
+            if !isLogLevelGiven, let level = Logger.Level(rawValue: next.service.logLevel) { Logging.output.level = level }
             await service.take(next)
         } catch {
             log.error("the configuration was not taken, the one before stays:\n\(error)")
@@ -90,6 +111,7 @@ struct ServiceProcess {
     /// Tells who started this process that it is ready, and that it lives: asked of the service itself, so that one that
     /// hangs is found.
     private func showLife() async {
+        guard notices.areWanted else { return }
         var isReady = false
         let waitMs = min(notices.watchdogMs.map { max(100, $0 / 3) } ?? 1_000, 1_000)
         while !Task.isCancelled {
@@ -100,7 +122,7 @@ struct ServiceProcess {
             }
             notices.watchdog()
             let health = view.health.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
-            notices.status("\(view.pipelines) pipelines: \(health)")
+            notices.status("\(Amount.text(view.pipelines, "pipeline")): \(health)")
             try? await Task.sleep(for: .milliseconds(waitMs))
         }
     }

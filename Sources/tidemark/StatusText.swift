@@ -10,14 +10,15 @@ extension StatusReport {
         if let appliedAt { applied += " at \(appliedAt)" }
         lines.append("  target  \(target)\(applied)")
         if let roles { lines.append("  roles   \(roles)") }
-        if let logBytes { lines.append("  log     \(ByteCount.text(logBytes))\(cap), about \(logRows ?? 0) changes\(retained)") }
+        if let logBytes { lines.append("  log     \(ByteCount.text(logBytes))\(cap), about \(Amount.text(logRows ?? 0, "change"))\(retained)") }
         if let captureStoppedAt { lines.append("  capture STOPPED at \(captureStoppedAt): nothing is logged") }
         if let lostAt { lines.append("  GIVEN UP at \(lostAt): its tables have to be copied again") }
         if let worker { lines.append("  worker  \(worker) was the last to take it over") }
+        if let wait, wait != "asynchronous" { lines.append("  wait    \(wait)\(waitTables.map { ", for \($0.joined(separator: ", "))" } ?? "")") }
         if let heldBackBy { lines.append("  pruning waits for \(heldBackBy)") }
-        if parkedTransactions > 0 { lines.append("  parked  \(parkedTransactions) transactions, \(parkedChanges) changes, are SET ASIDE: not applied") }
+        if parkedTransactions > 0 { lines.append("  parked  SET ASIDE, not applied: \(Amount.text(parkedTransactions, "transaction")), \(Amount.text(parkedChanges, "change"))") }
         if !notExactTables.isEmpty { lines.append("  tables  NOT EXACT because of parked changes: \(notExactTables.joined(separator: ", "))") }
-        lines += copyLines
+        lines += copyLines + shapeLines + polledLines
         if let proof { lines.append("  proof   \(proof)") }
         if let problem { lines.append("  \(problem)") }
         return lines.joined(separator: "\n")
@@ -49,7 +50,31 @@ extension StatusReport {
         tables.filter { $0.copy != "done" }.map { table in
             guard table.copy == "copying" else { return "  copy    \(table.table) waits" }
             let percent = table.expectedRows > 0 ? ", \(min(99, table.copiedRows * 100 / table.expectedRows)) %" : ""
-            return "  copy    \(table.table): \(table.copiedRows) rows, \(ByteCount.text(table.copiedBytes))\(percent)"
+            return "  copy    \(table.table): \(Amount.text(table.copiedRows, "row")), \(ByteCount.text(table.copiedBytes))\(percent)"
+        }
+    }
+
+    /// One line per table of which the target has something else than the source.
+    private var shapeLines: [String] {
+        tables.compactMap { table in
+            table.shape.map { "  shaped  \(table.table): \($0.split(separator: "\n").joined(separator: "; "))" }
+        }
+    }
+
+    /// One line per table that is read: what it is at, how old it is, and what is to come.
+    private var polledLines: [String] {
+        (polledTables ?? []).map { table in
+            var line = "  read    \(table.table) (\(table.mode), \(table.schedule)): \(table.state)"
+            if table.state == "running" {
+                line += ", \(table.rowsDone)" + (table.rowsTotal > 0 ? " of about \(table.rowsTotal)" : "") + " rows"
+            } else if table.finishedAt != nil {
+                line += ", \(table.rowsDone) rows read, \(table.rowsWritten) written, \(table.rowsDeleted) deleted"
+            }
+            if let finishedAt = table.finishedAt { line += ", last complete at \(finishedAt)" }
+            if let mark = table.mark { line += ", up to \(mark)" }
+            if let nextAt = table.nextAt { line += ", next at \(nextAt)" }
+            if table.failures > 0 { line += ", FAILED \(table.failures) times in a row" }
+            return line
         }
     }
 
@@ -60,7 +85,7 @@ extension StatusReport {
             guard let oldest = times.min() else { return nil }
             return "\(times.count) of \(tables.count) tables equal, the oldest at \(oldest)"
         }
-        let found = differing.map { "\($0.table) in \($0.differences ?? 0) rows" }.joined(separator: ", ")
+        let found = differing.map { "\($0.table) in \(Amount.text($0.differences ?? 0, "row"))" }.joined(separator: ", ")
         return "source and target DIFFER: \(found); tidemark verify --repair mends them"
     }
 
@@ -71,6 +96,6 @@ extension StatusReport {
     private var lag: String {
         guard let pendingChanges, pendingChanges > 0 else { return "" }
         let age = pendingSeconds.map { ", the oldest for \(Int($0.rounded())) s" } ?? ""
-        return ", \(pendingChanges) changes wait\(age)"
+        return ", \(Amount.text(pendingChanges, "change", ("waits", "wait")))\(age)"
     }
 }

@@ -77,6 +77,6 @@ struct VerifiedTable: Encodable {
 
     private var planText: String? {
         guard let plan else { return "-- table \(table): \(differences == 0 ? "equal, nothing to repair" : "no statements")" }
-        return "-- table \(table): \(plan.count) statements; nothing was changed\n" + plan.joined(separator: "\n")
+        return "-- table \(table): \(Amount.text(plan.count, "statement")); nothing was changed\n" + plan.joined(separator: "\n")
     }
 }

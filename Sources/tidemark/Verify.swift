@@ -55,7 +55,12 @@ struct Verify: AsyncParsableCommand {
 
     func run() async throws {
         let definitions = try reportingErrors { try options.definitionsWithTables(delay: delay) }
-        try reportingErrors { for definition in definitions { try definition.refuseIfDelayed("compare tables") } }
+        try reportingErrors {
+            for definition in definitions {
+                try definition.refuseIfPolledOnly("compare tables")
+                try definition.refuseIfDelayed("compare tables")
+            }
+        }
         var found: [VerifiedTable] = []
         if continuous { return try await verifyForEver(definitions) }
         var failure: (any Error)?

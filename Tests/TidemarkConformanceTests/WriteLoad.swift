@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Testing
 import TidemarkPipeline
 import TidemarkTestSupport
 
@@ -70,7 +71,8 @@ extension Flow {
     }
 }
 
-/// Runs something beside `body`, on the threads of the test, and ends it.
+/// Runs something beside `body`, on the threads of the test, and ends it. Where both fail, both are told: what `body` misses is
+/// most often what the other one did not do.
 func running(
     _ work: @escaping @Sendable () async throws -> Void, until stop: @escaping @Sendable () -> Void, _ body: () async throws -> Void
 ) async throws {
@@ -80,6 +82,11 @@ func running(
             try await body()
         } catch {
             stop()
+            do {
+                try await group.waitForAll()
+            } catch let other {
+                Issue.record(other, "what ran beside it ended, too")
+            }
             throw error
         }
         stop()

@@ -37,7 +37,7 @@ struct ParkedCommandTests {
 
         try replica.onTarget.run("drop index one_owner")
         let retry = replica.tidemark("parked", "retry", "1")
-        #expect(retry.status == 0 && retry.output.contains("retried 1: 1 changes in public.account"), "\(retry.output)")
+        #expect(retry.status == 0 && retry.output.contains("retried 1: 1 change in public.account"), "\(retry.output)")
         try replica.expectEqual("account")
 
         try replica.onTarget.run("create unique index one_id on account ((id % 10))")

@@ -9,21 +9,27 @@ final class ServedPipelines {
     let log: URL
     private(set) var process: Process
     private(set) var port = 0
+    private let lease: String
 
-    /// - Parameter pipelines: the text below `pipelines:`.
-    init(service: String = "", pipelines: String, environment: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - pipelines: the text below `pipelines:`.
+    ///   - flags: besides the configuration.
+    init(
+        service: String = "", pipelines: String, environment: [String: String] = [:], flags: [String] = [], lease: String = "2s"
+    ) throws {
+        self.lease = lease
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("serve-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         configuration = folder.appendingPathComponent("tidemark.yaml")
         log = folder.appendingPathComponent("log")
-        try Self.text(service, pipelines).write(to: configuration, atomically: true, encoding: .utf8)
-        process = try Shell.start(Shell.tidemark, ["serve", "--config", configuration.path], environment: environment, log: log)
+        try Self.text(service, pipelines, lease).write(to: configuration, atomically: true, encoding: .utf8)
+        process = try Shell.start(Shell.tidemark, ["serve", "--config", configuration.path] + flags, environment: environment, log: log)
         try learnPort()
     }
 
     /// Another service on the configuration of this one.
     init(beside other: ServedPipelines) throws {
-        configuration = other.configuration
+        (configuration, lease) = (other.configuration, other.lease)
         log = configuration.deletingLastPathComponent().appendingPathComponent("log-\(UUID().uuidString.prefix(4))")
         process = try Shell.start(Shell.tidemark, ["serve", "--config", configuration.path], log: log)
         try learnPort()
@@ -33,12 +39,12 @@ final class ServedPipelines {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
-    private static func text(_ service: String, _ pipelines: String) -> String {
+    private static func text(_ service: String, _ pipelines: String, _ lease: String) -> String {
         """
         service:
           listen: 127.0.0.1:0
           status-every: 1s
-          lease: 2s
+          lease: \(lease)
           heartbeat: 1s
         \(service)
         pipelines:
@@ -65,7 +71,7 @@ final class ServedPipelines {
     var said: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
     func write(service: String = "", pipelines: String) throws {
-        try Self.text(service, pipelines).write(to: configuration, atomically: true, encoding: .utf8)
+        try Self.text(service, pipelines, lease).write(to: configuration, atomically: true, encoding: .utf8)
     }
 
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
@@ -78,10 +84,11 @@ final class ServedPipelines {
     }
 
     /// Looks again until it is so, for a minute at most.
-    static func wait(_ what: String, seconds: Double = 60, _ isSo: () throws -> Bool) throws {
+    /// - Parameter shown: what is said where it does not become so.
+    static func wait(_ what: String, seconds: Double = 60, showing shown: () -> String = { "" }, _ isSo: () throws -> Bool) throws {
         let deadline = Date().addingTimeInterval(seconds)
         while try !isSo() {
-            guard Date() < deadline else { throw Failure("in \(Int(seconds)) s it did not come about that \(what)") }
+            guard Date() < deadline else { throw Failure("in \(Int(seconds)) s it did not come about that \(what); \(shown())") }
             usleep(20_000)
         }
     }
@@ -115,14 +122,34 @@ final class ServedPipelines {
 
     func wait(for name: String, _ field: String, _ value: String) throws {
         var last = ""
-        do {
-            try Self.wait("\(name) is \(value)") {
-                let found = try pipeline(name)
-                last = "\(found)"
-                return found[field] as? String == value
-            }
-        } catch {
-            throw Failure("\(error); it is \(last), and its log says \(said)")
+        try Self.wait("\(name) is \(value)", showing: { "it is \(last), and its log says \(said)" }) {
+            let found = try pipeline(name)
+            last = "\(found)"
+            return found[field] as? String == value
+        }
+    }
+
+    /// Waits until a task is completed, and not for one that has ended otherwise.
+    func waitForTask(_ id: String) throws {
+        var last = ""
+        func shown() -> String { "it is \(last), and the log says \(said)" }
+        try Self.wait("the task is completed", showing: shown) {
+            let task = try request("GET", "/sync/tasks/\(id)")
+            last = task.text
+            let state = (task.object as? [String: Any])?["state"] as? String
+            guard state != "failed", state != "cancelled" else { throw Failure("the task has not done its work; \(shown())") }
+            return state == "completed"
+        }
+    }
+
+    /// Waits until all tables of a pipeline are copied.
+    func waitUntilCopied(_ name: String) throws {
+        var last = ""
+        try Self.wait("\(name) is copied", showing: { "it is \(last), and the log says \(said)" }) {
+            let tables = try request("GET", "/pipelines/\(name)/tables")
+            last = tables.text
+            let items = (tables.object as? [String: Any])?["items"] as? [[String: Any]] ?? []
+            return !items.isEmpty && items.allSatisfy { $0["copy"] as? String == "done" }
         }
     }
 }

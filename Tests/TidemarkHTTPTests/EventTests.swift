@@ -23,18 +23,18 @@ struct EventTests {
         }
     }
 
-    private static func watched(_ plane: SimulatedControlPlane) async {
-        while plane.state.withLock({ $0.watchers.isEmpty }) { await Task.yield() }
+    private static func watched(_ plane: SimulatedControlPlane, _ isWatched: Bool = true) async {
+        while plane.state.withLock({ $0.watchers.isEmpty }) == isWatched { await Task.yield() }
     }
 
     @Test("fifty readers get each moment, which is asked for once, and who comes later the newest at once")
     func fifty() async throws {
         try await RunningServer.with { running in
-            await Self.watched(running.plane)
             let readers = try await withThrowingTaskGroup(of: Socket.self) { group in
                 for _ in 1...50 { group.addTask { try await Self.reader(running.port) } }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
+            await Self.watched(running.plane)
             for number in [7, 8] {
                 running.plane.tell(number)
                 try await withThrowingTaskGroup(of: String.self) { group in
@@ -49,14 +49,36 @@ struct EventTests {
         }
     }
 
+    @Test("the service is watched while somebody reads, and only then; who comes later gets no moment of before", .timeLimit(.minutes(2)))
+    func onlyWhileRead() async throws {
+        try await RunningServer.with { running in
+            #expect(try await running.client(.read)("GET", "/service").status == 200)
+            #expect(running.plane.state.withLock { $0.watched } == 0)
+            do {
+                let readers = [try await Self.reader(running.port), try await Self.reader(running.port)]
+                await Self.watched(running.plane)
+                running.plane.tell(7)
+                for reader in readers { _ = try await Client.blocking { try reader.read(until: "\"leading\":7") } }
+                #expect(running.plane.state.withLock { $0.watched } == 1)
+            }
+            await Self.watched(running.plane, false)
+            let next = try await Self.reader(running.port)
+            await Self.watched(running.plane)
+            running.plane.tell(8)
+            let text = try await Client.blocking { try next.read(until: "\"leading\":8") }
+            #expect(!text.contains("\"leading\":7"))
+            #expect(running.plane.state.withLock { $0.watched } == 2)
+        }
+    }
+
     @Test("a reader that is slow gets the newest moment, and holds nobody up")
     func slow() async throws {
         var limits = ServerLimits()
         limits.transferSeconds = 600
         try await RunningServer.with(limits: limits) { running in
-            await Self.watched(running.plane)
             let slow = try await Self.reader(running.port)
             let quick = try await Self.reader(running.port)
+            await Self.watched(running.plane)
             // Large ones, so that the socket of the one who does not read is full soon.
             running.plane.state.withLock { $0.pipelines = (1...300).map { Samples.pipeline("p\($0)") } }
             for number in 1...40 {
@@ -101,8 +123,8 @@ struct EventTests {
     @Test("streams end when the service stops, and when the server does")
     func ends() async throws {
         try await RunningServer.with { running in
-            await Self.watched(running.plane)
             let reader = try await Self.reader(running.port)
+            await Self.watched(running.plane)
             running.plane.stop()
             _ = try await Client.blocking { try reader.readAll() }
             #expect(try await running.client(.read)("GET", "/events").status == 503)

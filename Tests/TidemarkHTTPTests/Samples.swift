@@ -26,25 +26,34 @@ enum Samples {
     static let leastTable = decode(
         StatusReport.Table.self, #"{"table": "public.a", "copy": "done", "copiedRows": 1, "copiedBytes": 2, "expectedRows": 3}"#)
 
+    static let leastPolledTable = decode(
+        StatusReport.PolledTable.self,
+        #"{"table": "public.d", "mode": "full", "state": "waiting", "schedule": "on demand", "rowsDone": 0, "rowsTotal": 0, "rowsWritten": 0, "rowsDeleted": 0, "failures": 0}"#)
+
     private static let pipelineText = """
-        {"name": "NAME", "health": "well", "activity": "following", "summary": "well, 0.2 s behind", "reason": "none", "onFailure": "stop",
-         "retryAt": "2026-03-01T08:00:00Z", "failures": 0, "lastError": {"kind": "data", "what": "w", "at": "2026-03-01T08:00:00Z"},
+        {"name": "NAME", "health": "well", "activity": "following", "summary": "well", "reason": "none", "onFailure": "stop",
+         "retryAt": "2026-03-01T08:00:00Z", "failures": 0, "lastError": {"kind": "data", "what": "w", "at": "2026-03-01T08:00:00Z",
+         "resolvedAt": "2026-03-01T08:00:05Z"},
          "lease": {"holder": "host:1:a", "epoch": 3, "isMine": true, "remainingSeconds": 9.5},
          "figures": {"appliedChanges": 10, "appliedBytes": 100, "windows": 1, "lastWindowChanges": 10, "lastWindowSeconds": 0.5,
            "copiedRows": 1, "copiedBytes": 2, "takeovers": 1, "errors": {"data": 1}, "appliedChangesPerSecond": 1.5, "capturedChangesPerSecond": 2.5,
-           "pendingChanges": 1, "pendingTransactions": 1, "pendingBytes": 10, "pendingSeconds": 0.2, "endToEndSeconds": 0.3},
+           "pendingChanges": 1, "pendingTransactions": 1, "pendingBytes": 10, "pendingSeconds": 0.2, "endToEndSeconds": 0.3, "acknowledgeSeconds": 0.01},
          "status": {"pipeline": "NAME", "state": "current", "source": "a", "target": "b", "appliedID": 1, "sourceID": 2, "pendingChanges": 1,
            "pendingSeconds": 0.2, "appliedAt": "t", "worker": "w", "logBytes": 1, "logRows": 1, "heldBackBy": "h", "logMaxBytes": 1,
-           "atMaxLogSize": "stop", "logFullInSeconds": 1, "retainSeconds": 1, "retainBytes": 1, "delaySeconds": 1, "pausedAt": "t", "pausedBy": "b",
+           "atMaxLogSize": "stop", "logFullInSeconds": 1, "retainSeconds": 1, "retainBytes": 1, "delaySeconds": 1, "wait": "hybrid", "waitTables": ["public.a"],
+           "pausedAt": "t", "pausedBy": "b",
            "lostAt": "t", "captureStoppedAt": "t", "sourceRole": "primary", "sourceRoleSince": "t", "targetRole": "replica", "targetRoleSince": "t",
            "isTargetGuarded": true, "snapshotTakenAt": "t", "sourceSeenAt": "t", "sourceSeenID": 2, "problem": "p",
-           "pendingBytes": 100, "pendingTransactions": 2, "parkedTransactions": 0, "parkedChanges": 0, "notExactTables": [], "tables": [TABLES]},
+           "pendingBytes": 100, "pendingTransactions": 2, "parkedTransactions": 0, "parkedChanges": 0, "notExactTables": [], "tables": [TABLES],
+           "polledTables": [{"table": "public.d", "mode": "incremental", "state": "done", "schedule": "every 10 s", "rowsDone": 1, "rowsTotal": 2,
+             "rowsWritten": 1, "rowsDeleted": 0, "mark": "{}", "startedAt": "t", "finishedAt": "t", "nextAt": "t", "error": "e", "failures": 0}]},
          "statusAt": "2026-03-01T08:00:00Z", "parkedTransactions": 1, "parkedChanges": 2, "notExactTables": ["public.a"]}
         """.replacing("TABLES", with: ["a", "b", "c"].map(tableText).joined(separator: ", "))
 
     private static func tableText(_ name: String) -> String {
         """
-        {"table": "public.\(name)", "copy": "done", "copiedRows": 1, "copiedBytes": 2, "expectedRows": 3, "verifiedAt": "t", "verifiedSnapshot": "s",
+        {"table": "public.\(name)", "copy": "done", "copiedRows": 1, "copiedBytes": 2, "expectedRows": 3, "targetTable": "crm.a",
+         "shape": "where: a\\nto: crm.a", "verifiedAt": "t", "verifiedSnapshot": "s",
          "verifiedRows": 3, "differences": 0}
         """
     }

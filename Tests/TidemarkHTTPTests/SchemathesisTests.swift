@@ -20,7 +20,7 @@ struct SchemathesisTests {
                 Shell.run(
                     "/bin/sh",
                     [
-                        "-c", #"cd "$0" && exec timeout 300 "$@""#, folder.path, tool, "run", "http://127.0.0.1:\(running.port)/openapi.json", "--checks", "all",
+                        "-c", #"cd "$0" && exec timeout -s KILL 300 "$@""#, folder.path, tool, "run", "http://127.0.0.1:\(running.port)/openapi.json", "--checks", "all",
                         "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "10", "--seed", "1", "--generation-database", "none",
                         "--header", "Authorization: Bearer admin-secret", "--exclude-path", "/events", "--request-timeout", "20", "--no-color",
                     ])

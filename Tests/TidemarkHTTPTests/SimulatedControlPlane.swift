@@ -13,7 +13,7 @@ final class SimulatedControlPlane: ControlPlane {
         var tasks: [SyncTask] = []
         var created = 0
         var audit: [AuditEntry] = []
-        var watchers: [AsyncStream<ServiceMoment>.Continuation] = []
+        var watchers: [Int: AsyncStream<ServiceMoment>.Continuation] = [:]
         var watched = 0
         var hasStopped = false
         /// What asks for metrics waits until this has ended.
@@ -135,10 +135,12 @@ final class SimulatedControlPlane: ControlPlane {
 
     func changes() async -> AsyncStream<ServiceMoment> {
         let (stream, continuation) = AsyncStream.makeStream(of: ServiceMoment.self, bufferingPolicy: .bufferingNewest(1))
-        state.withLock { state in
+        let number = state.withLock { state in
             state.watched += 1
-            if state.hasStopped { continuation.finish() } else { state.watchers.append(continuation) }
+            if state.hasStopped { continuation.finish() } else { state.watchers[state.watched] = continuation }
+            return state.watched
         }
+        continuation.onTermination = { [weak self] _ in self?.state.withLock { _ = $0.watchers.removeValue(forKey: number) } }
         return stream
     }
 
@@ -147,7 +149,7 @@ final class SimulatedControlPlane: ControlPlane {
         var service = Samples.service
         service.leading = number
         let (watchers, moment) = state.withLock { state in
-            (state.watchers, Samples.moment(service, state.pipelines, state.tasks))
+            (Array(state.watchers.values), Samples.moment(service, state.pipelines, state.tasks))
         }
         for watcher in watchers { watcher.yield(moment) }
     }
@@ -155,7 +157,7 @@ final class SimulatedControlPlane: ControlPlane {
     func stop() {
         let watchers = state.withLock { state in
             state.hasStopped = true
-            return state.watchers
+            return Array(state.watchers.values)
         }
         for watcher in watchers { watcher.finish() }
     }

@@ -34,7 +34,7 @@ struct TLSTests {
                 [
                     "-c",
                     "printf 'GET /health HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' | "
-                        + "timeout 30 openssl s_client -ign_eof -connect 127.0.0.1:\(port) -servername localhost -CAfile \(authority) -verify_return_error \(options)",
+                        + "timeout -s KILL 30 openssl s_client -ign_eof -connect 127.0.0.1:\(port) -servername localhost -CAfile \(authority) -verify_return_error \(options)",
                 ]
             ).output
         }

@@ -111,13 +111,13 @@ import TidemarkCore
             INSERT INTO tidemark_cursor (pipeline, source, snapshot, witness, last_id, epoch) VALUES ('main', 's', '5', 'w', 5, 2)
             """)
         let plan = try target.planInstall()
-        #expect(plan.first?.sql.contains("ADD COLUMN revision") == true && plan.count == 20)
+        #expect(plan.first?.sql.contains("ADD COLUMN revision") == true && plan.count == 21)
         #expect(try target.copies(of: "main").isEmpty && target.proofs(of: "main").isEmpty)
         for _ in 0..<2 { try target.install() }
         #expect(try target.planInstall().isEmpty)
         #expect(try names() == [
             "tidemark_cursor", "tidemark_parked", "tidemark_parked_audit", "tidemark_parked_audit_table", "tidemark_parked_capture",
-            "tidemark_parked_change", "tidemark_parked_column", "tidemark_repair", "tidemark_role", "tidemark_table_copy", "tidemark_table_proof",
+            "tidemark_parked_change", "tidemark_parked_column", "tidemark_repair", "tidemark_role", "tidemark_sync_unit", "tidemark_table_copy", "tidemark_table_proof",
         ])
         let cursor = try #require(try target.cursor(of: "main")).cursor
         #expect(cursor.revision == 0 && cursor.epoch == 2 && cursor.lastID == 5)
@@ -138,6 +138,8 @@ import TidemarkCore
             _ = try stream.apply(
                 window, tables: [1: captured], moving: try #require(try target.cursor(of: pipeline)).cursor, order: .paged, parking: [fault],
                 nextPage: { pages.popFirst() })
+            try SQLitePolledTarget(path: replica.targetPath, pipeline: pipeline).save(
+                SyncUnit(table, .full), epoch: try #require(try target.cursor(of: pipeline)).cursor.epoch)
             try rows.repair([RowDifference(.extra, key: "{}")], of: captured, with: ChangePage(), at: try #require(try target.cursor(of: pipeline)).cursor)
         }
         #expect(try target.planRemoval(of: "main").allSatisfy { $0.sql.hasPrefix("DELETE FROM") && $0.sql.hasSuffix("'main'") })
@@ -145,7 +147,7 @@ import TidemarkCore
         for name in try names() where name != "tidemark_role" {
             #expect(try replica.target.rows("SELECT pipeline FROM \(name)") == [[.string("second")]], "\(name)")
         }
-        #expect(try target.planRemoval(of: "second").count == 11)
+        #expect(try target.planRemoval(of: "second").count == 12)
         try target.remove("second")
         #expect(try names().isEmpty && target.planRemoval(of: "second").isEmpty)
         #expect(errorOf { _ = try SQLiteRowTarget(path: replica.targetPath, pipeline: "main") }?.remedy.contains("tidemark setup") == true)

@@ -12,6 +12,7 @@ final class Replica {
     let source: SQLiteDatabase
     let target: SQLiteDatabase
     var limits = SQLiteSourceLimits()
+    var rules = TableRules()
     private var reader: SQLiteSource?
     private var writer: SQLiteTarget?
     private(set) var cursor: Cursor?
@@ -43,6 +44,7 @@ final class Replica {
     func openSource() throws -> SQLiteSource {
         if let reader { return reader }
         let opened = try SQLiteSource(path: sourcePath, limits: limits)
+        try opened.shape(rules)
         reader = opened
         return opened
     }

@@ -12,11 +12,13 @@ final class RowScene {
     private(set) var position: HeldPosition
 
     /// - Parameter rows: SQL that fills the source after setup.
-    init(_ schema: String, target targetSchema: String? = nil, rows: String = "", mode: String = "WAL") throws {
+    init(_ schema: String, target targetSchema: String? = nil, rows: String = "", mode: String = "WAL", rules: TableRules = TableRules()) throws {
         let journal = "PRAGMA journal_mode = \(mode); "
         replica = try Replica(journal + schema, target: targetSchema.map { journal + $0 })
+        replica.rules = rules
         try replica.source.execute(rows)
         source = try SQLiteRowSource(path: replica.sourcePath)
+        try source.shape(rules)
         target = try SQLiteRowTarget(path: replica.targetPath, pipeline: "main")
         reader = try SQLiteTargetReader(path: replica.targetPath, pipeline: "main")
         cursor = try SQLiteTarget(path: replica.targetPath, pipeline: "main").takeOver(worker: "test")

@@ -52,9 +52,11 @@ struct PipelineHealthTests {
 
     static let cases: [Case] = [
         Case(.well, "well, up to date") { _ in },
-        Case(.well, "well, 0.2 s behind") { $0.pending = 0.21 },
+        Case(.well, "well") { $0.pending = 0.21 },
+        Case(.well, "well, 1.2 s behind") { $0.pending = 1.21 },
+        Case(.well, "well (standby: db2:77:x leads)") { ($0.activity, $0.leader, $0.pending) = (.standby, "db2:77:x", 0.99) },
         Case(.well, "well, 45 s behind") { $0.status = ["pendingSeconds": 45.0] },
-        Case(.well, "well, 0.1 s behind") { ($0.pending, $0.endToEnd) = (0, 0.08) },
+        Case(.well, "well") { ($0.pending, $0.endToEnd) = (0, 0.08) },
         Case(.well, "well, delayed by 30 min on purpose") { $0.status = ["delaySeconds": 1800, "pendingSeconds": 1790.0] },
         Case(.well, "well, up to date (standby: db2:77:x leads)") { ($0.activity, $0.leader) = (.standby, "db2:77:x") },
         Case(.well, "well, up to date (stopping)") { $0.activity = .stopping },
@@ -66,6 +68,9 @@ struct PipelineHealthTests {
         Case(.behind, "behind: 12000 changes wait, the oldest for 3 min", "tidemark check --pipeline shop") {
             $0.status = ["state": "behind", "pendingChanges": 12_000, "pendingSeconds": 150.0, "problem": "Changes wait."]
             $0.pending = 180
+        },
+        Case(.behind, "behind: 1 change waits, the oldest for 12 s", "tidemark check --pipeline shop") {
+            $0.status = ["state": "behind", "pendingChanges": 1, "pendingSeconds": 12.0]
         },
         Case(.behind, "behind: tables are being copied: 1 of 2 are done") {
             var waiting = table

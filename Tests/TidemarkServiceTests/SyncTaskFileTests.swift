@@ -44,6 +44,19 @@ struct SyncTaskFileTests {
         #expect(await tasks.all.isEmpty)
     }
 
+    @Test("a place that cannot be used is named with what the system says of it, and a file that cannot be read is not called damaged")
+    func unusable() throws {
+        let files = FileManager.default
+        #expect(files.createFile(atPath: directory, contents: nil))
+        let below = directory + "/state"
+        let unusable = try #require(throws: TidemarkError.self) { try SyncTasks(directory: below, instance: "here", log: Self.log) }
+        #expect(unusable.why.hasPrefix("\(below): it cannot be made: ") && unusable.remedy.contains("state:"), "\(unusable)")
+        try files.removeItem(atPath: directory)
+        try files.createDirectory(atPath: directory + "/tasks.json", withIntermediateDirectories: true)
+        let unreadable = try #require(throws: TidemarkError.self) { try tasks() }
+        #expect(unreadable.why.hasPrefix("\(directory)/tasks.json: ") && !unreadable.why.contains("damaged") && unreadable.remedy.contains("belong to the user"), "\(unreadable)")
+    }
+
     @Test("no more than a thousand ended tasks are kept")
     func bounded() async throws {
         let tasks = try SyncTasks(directory: nil, instance: "here", log: Self.log)

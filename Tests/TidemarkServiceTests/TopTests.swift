@@ -68,7 +68,7 @@ struct TopTests {
         let service = try FixtureService(["--scenario", "one"])
         defer { service.stop() }
         let terminal = try PseudoTerminal(["top", "--url", service.address], width: 80, height: 24)
-        try terminal.wait(for: "1 pipelines")
+        try terminal.wait(for: "1 pipeline:")
         kill(terminal.processID, number)
         #expect(terminal.end() == 0)
         #expect(terminal.seen.hasSuffix("\u{1B}[?1049l") && terminal.isCooked)

@@ -64,7 +64,8 @@ package final class FaultProxy: Sendable {
         }
         guard isFirst else { return }
         wakeLoop()
-        ended.wait()
+        // It may be connecting to a server that does not answer.
+        _ = ended.wait(timeout: .now() + .seconds(10))
     }
 
     /// How many connections are open now.

@@ -79,6 +79,11 @@ package final class ScratchCluster: Sendable {
         shell("as \(Self.binaries())/pg_ctl -D '\(directory)/data' -m immediate -w stop >/dev/null")
     }
 
+    /// Stops the server for good, whatever has become of it.
+    package func end() {
+        _ = Shell.run("/bin/bash", ["-c", "\(Shell.asPostgres)\nas \(Self.binaries())/pg_ctl -D '\(directory)/data' -m immediate -w stop"])
+    }
+
     /// The programs of the newest server that is installed.
     package static func binaries() -> String {
         let found = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []

@@ -13,6 +13,9 @@ package enum PostgresSQL {
         "row-capture.sql": PackageResources.row_capture_sql, "capture-kind.sql": PackageResources.capture_kind_sql,
         "capture.sql": PackageResources.capture_sql, "attach.sql": PackageResources.attach_sql,
         "roles.sql": PackageResources.roles_sql, "parked.sql": PackageResources.parked_sql, "lease.sql": PackageResources.lease_sql,
+        "sync.sql": PackageResources.sync_sql,
+        "waiting.sql": PackageResources.waiting_sql, "wait-for.sql": PackageResources.wait_for_sql,
+        "wait-until.sql": PackageResources.wait_until_sql,
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

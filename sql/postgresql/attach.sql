@@ -55,6 +55,7 @@ begin
     -- Before the shape is read, so that it cannot change until the triggers stand.
     execute format('lock table %s%s in share row exclusive mode',
         case when (select c.relkind from pg_catalog.pg_class c where c.oid = target) = 'p' then '' else 'only ' end, target);
+    perform tidemark.refuse_owner_that_waits(target, g.role) from tidemark.wait_grant g;
     select * into current from tidemark.capture c where c.relation = target::oid and c.retired_at is null;
     always := coalesce(always, current.replica_role, false);
     kept := coalesce(kept, current.images, 'new');

@@ -13,14 +13,22 @@ end $$;
 -- The condition under which a version of a row is of another transaction than the caller's. A transaction replaces or
 -- removes one such version of each row that it changes, and only one, whatever else it does to the row.
 create or replace function tidemark.is_from_before(row_xmin text) returns text
-language sql immutable set search_path = pg_catalog, pg_temp
-as $$ select format('%1$s operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.xid and (pg_catalog.age(%1$s) operator(pg_catalog.>) 0 or not tidemark.is_own_version(%1$s))', row_xmin) $$;
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return (select format('%1$s operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.xid and (pg_catalog.age(%1$s) operator(pg_catalog.>) 0 or not tidemark.is_own_version(%1$s))', row_xmin));
+end $$;
 
 -- Statements of a row trigger that set its variable was: to the image of OLD if that is from before, empty where it is too large.
 create or replace function tidemark.take_before(relation regclass) returns text
-language sql stable set search_path = pg_catalog, pg_temp
-as $$ select format(E'        if TG_OP operator(pg_catalog.<>) ''INSERT'' then if %s then\n            was := coalesce(%s, '''');\n        end if; end if;\n',
-                    tidemark.is_from_before('OLD.xmin'), tidemark.row_image(relation, 'OLD')) $$;
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return (select format(E'        if TG_OP operator(pg_catalog.<>) ''INSERT'' then if %s then\n            was := coalesce(%s, '''');\n        end if; end if;\n',
+                    tidemark.is_from_before('OLD.xmin'), tidemark.row_image(relation, 'OLD')));
+end $$;
 
 -- BEFORE TRUNCATE: logs the rows that are about to go. In repeatable read and serializable some of them may be invisible,
 -- and then none are. The settings of the values' texts are those of the capture function that calls this.

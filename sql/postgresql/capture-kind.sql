@@ -2,34 +2,42 @@
 
 -- Every UPDATE and DELETE scans its table, and other statements do, too: so this is less than the rows of such a statement.
 create or replace function tidemark.rows_by_scan(relation regclass) returns float8
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-    select case when s.n_tup_upd + s.n_tup_del >= 1000
+#variable_conflict use_column
+begin
+    return (select case when s.n_tup_upd + s.n_tup_del >= 1000
                 then (s.n_tup_upd + s.n_tup_del) / greatest(s.seq_scan + coalesce(s.idx_scan, 0), 1)::float8 end
-    from pg_stat_user_tables s where s.relid = rows_by_scan.relation
-$$;
+    from pg_stat_user_tables s where s.relid = rows_by_scan.relation);
+end $$;
 
 -- How much of what a table sees comes in statements of many rows, from 0 to 1: by the newest part of the log, where a
 -- statement's rows have one time; before there is any, by rows changed for each scan. null where too little is known.
 -- To row capture, the statements of a loop in a function have one time, too. Statement capture tells them apart: a table
 -- that it was tried on and did not suit is known not to see large ones.
 create or replace function tidemark.bulk_share(relation regclass) returns float8
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-    select case when sum(s.rows) >= 1000 then coalesce(sum(s.rows) filter (where s.rows >= 20) / sum(s.rows), 0)
+#variable_conflict use_column
+begin
+    return (select case when sum(s.rows) >= 1000 then coalesce(sum(s.rows) filter (where s.rows >= 20) / sum(s.rows), 0)
                 when count(*) = 0 and tidemark.rows_by_scan(relation) >= 20 then 1 end::float8
     from (select count(*) as rows
           from tidemark.data_changes d
           where d.capture = any (array(select c.id from tidemark.capture c where c.relation = bulk_share.relation))
             and d.id > (select q.last_value - 131072 from tidemark.data_changes_id_seq q)
-          group by d.xid, d.changed_at) s
-$$;
+          group by d.xid, d.changed_at) s);
+end $$;
 
 -- Is a table part of an inheritance or partition tree?
 create or replace function tidemark.is_related(relation regclass) returns boolean
-language sql stable set search_path = pg_catalog, pg_temp
-as $$ select exists (select from pg_inherits i where i.inhrelid = relation or i.inhparent = relation)
-          or exists (select from pg_class c where c.oid = relation and c.relkind = 'p') $$;
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return (select exists (select from pg_inherits i where i.inhrelid = relation or i.inhparent = relation)
+          or exists (select from pg_class c where c.oid = relation and c.relkind = 'p'));
+end $$;
 
 drop function if exists tidemark.capture_kind(regclass, text);     -- an older signature
 

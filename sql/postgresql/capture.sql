@@ -5,8 +5,11 @@ drop function if exists tidemark.truncate_statements(regclass, text, boolean);  
 -- The DDL for the TRUNCATE triggers that are missing. They are not cloned to partitions.
 create or replace function tidemark.truncate_statements(relation regclass, function_name text, replica_role boolean, images text)
 returns setof text
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+    return query
     select u.s
     from tidemark.tree(relation) t join pg_catalog.pg_class c on c.oid = t.relid and c.relkind in ('r', 'p'),
          lateral (values ('tidemark_truncate', 'after'), ('tidemark_before', 'before')) v(name, moment),
@@ -16,21 +19,23 @@ as $$
     where u.s is not null and (v.moment = 'after' or images = 'both' and c.relkind = 'r')
       and not exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.relid and g.tgname = v.name
                       and g.tgfoid = pg_catalog.to_regproc(function_name))
-    order by t.relid::regclass, v.moment, u.n
-$$;
+    order by t.relid::regclass, v.moment, u.n;
+end $$;
 
 -- An older signature, which a call would be ambiguous with.
 drop function if exists tidemark.capture_statements(regclass, text, int), tidemark.capture_statements(regclass, text, int, boolean);
 
 -- The query that makes rows of the log of what a statement handed over.
 create or replace function tidemark.logged_row(relation regclass, capture int, operation text, side text) returns text
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-    select format('select pg_catalog.pg_current_xact_id(), %s, %s::pg_catalog."char", %s, %s, tidemark_state.stamp from tidemark_%s t', capture,
+#variable_conflict use_column
+begin
+    return (select format('select pg_catalog.pg_current_xact_id(), %s, %s::pg_catalog."char", %s, %s, tidemark_state.stamp from tidemark_%s t', capture,
         quote_literal(operation),
         coalesce(tidemark.row_key(relation, 't'), 'null'), coalesce(i.image, 'null'), side)
-    from (select case when operation <> 'D' or tidemark.key_index(relation) is null then tidemark.row_image(relation) end as image) i
-$$;
+    from (select case when operation <> 'D' or tidemark.key_index(relation) is null then tidemark.row_image(relation) end as image) i);
+end $$;
 
 -- BEFORE each statement on a table with a key: counts how many are under way there in this transaction, twice, since the
 -- lowest bit says that one of them has logged rows. Then another one's transition tables may be older than the table

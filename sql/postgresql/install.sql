@@ -14,6 +14,7 @@
 --   the transaction of its CREATE TABLE … PARTITION OF:  select tidemark.attach('public.root');
 
 \ir registry.sql
+\ir waiting.sql
 \ir log.sql
 \ir limit.sql
 \ir image.sql
@@ -24,6 +25,7 @@
 \ir capture.sql
 \ir attach.sql
 \ir roles.sql
+\ir wait-for.sql
 
 revoke all on all functions in schema tidemark from public;
 revoke all on all tables in schema tidemark from public;

@@ -52,9 +52,11 @@ end $$;
 
 -- Statements of a capture function that write to the log, for whichever segment the id in its variable drawn belongs to.
 create or replace function tidemark.by_segment(statements text) returns text
-language sql immutable set search_path = pg_catalog, pg_temp
+language plpgsql immutable set search_path = pg_catalog, pg_temp
 as $$
-    select format($sql$if drawn operator(pg_catalog.&) 262144::pg_catalog.int8 operator(pg_catalog.=) 0 then
+#variable_conflict use_column
+begin
+    return (select format($sql$if drawn operator(pg_catalog.&) 262144::pg_catalog.int8 operator(pg_catalog.=) 0 then
             if drawn operator(pg_catalog.&) 524288::pg_catalog.int8 operator(pg_catalog.=) 0 then
             %s
             else
@@ -66,8 +68,8 @@ as $$
             %s
             end if;$sql$, written[1], written[3], written[2], written[4])
     from (select array_agg(replace(statements, 'insert into tidemark.data_changes ', format('insert into tidemark.data_changes_%s ', n)) order by n) as written
-          from generate_series(0, 3) n) s
-$$;
+          from generate_series(0, 3) n) s);
+end $$;
 
 drop function if exists tidemark.log_mark(int, "char", text);     -- an older signature, which a call would be ambiguous with
 

@@ -42,6 +42,9 @@ create table if not exists tidemark.parked_capture (
     encoding     text not null,       -- how keys and images are written: text, or SQLite's storage classes
     primary key (pipeline, capture)
 );
+alter table tidemark.parked_capture
+    add column if not exists target_schema text,  -- what the target calls the table, where that differs
+    add column if not exists target_name text;
 create table if not exists tidemark.parked_column (
     pipeline     text not null,
     capture      int not null,

@@ -2,26 +2,31 @@
 
 -- A table and its partitions, without the locks that pg_partition_tree() would take and wait for.
 create or replace function tidemark.tree(root oid) returns table (relid oid)
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+    return query
     with recursive t(relid) as (
         select root
         union all
         select i.inhrelid from t join pg_catalog.pg_inherits i on i.inhparent = t.relid
         join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition)
-    select t.relid from t
-$$;
+    select t.relid from t;
+end $$;
 
 -- What capture was made for: the table's names, and its columns, dropped ones included. A changed one becomes a mark in
 -- the log, not an error in the application, and not a silently missing column.
 create or replace function tidemark.made_for(relation oid) returns text
-language sql stable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-    select md5(concat_ws(' ', n.nspname, c.relname, string_agg(concat_ws(' ', a.attname, a.atttypid), ',' order by a.attnum)))
+#variable_conflict use_column
+begin
+    return (select md5(concat_ws(' ', n.nspname, c.relname, string_agg(concat_ws(' ', a.attname, a.atttypid), ',' order by a.attnum)))
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0
-    where c.oid = relation group by n.nspname, c.relname
-$$;
+    where c.oid = relation group by n.nspname, c.relname);
+end $$;
 
 -- Is the table still as capture was made for?
 -- IMMUTABLE is not true, and is what it is for: in a query that names the table the planner calls it once, and again
@@ -44,10 +49,14 @@ end $$;
 -- Whether a row of a catalogue that the caller sees was written by the caller's own transaction, or a
 -- subtransaction of it: visible and still in progress.
 create or replace function tidemark.is_own(row_xmin xid) returns boolean
-language sql stable set search_path = pg_catalog, pg_temp
-as $$ select case when pg_catalog.pg_current_xact_id_if_assigned() is not null and pg_catalog.age(row_xmin) <= 0
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return (select case when pg_catalog.pg_current_xact_id_if_assigned() is not null and pg_catalog.age(row_xmin) <= 0
             then pg_catalog.pg_xact_status((pg_catalog.pg_current_xact_id_if_assigned()::text::bigint - pg_catalog.age(row_xmin))::text::xid8) = 'in progress'
-            else false end $$;
+            else false end);
+end $$;
 
 -- The fingerprint of captured tables: everything that lets a change pass unseen by triggers leaves a mark in it.
 --   table       its name and persistence (swapped by rename, UNLOGGED)
@@ -65,60 +74,54 @@ language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off set 
 #variable_conflict use_column
 begin
     return query
-    with recursive captured as materialized (
-        select c.id, c.relation, c.key_columns from tidemark.capture c
-        where c.retired_at is null and (only_relation is null or c.relation = only_relation)
-    ), tree(id, relid) as (
-        select c.id, c.relation from captured c
-        union all
-        select t.id, i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid
-        join pg_catalog.pg_class k on k.oid = i.inhrelid and k.relispartition
-        where own_additions or not tidemark.is_own(i.xmin)
-    ), triggers as (
-        select t.id, md5(string_agg(concat_ws(' ', g.tgrelid, g.oid, g.xmin, g.tgenabled, g.tgfoid), ',' order by g.oid)) as print
-        from tree t join pg_catalog.pg_trigger g on g.tgrelid = t.relid
-        where g.tgname in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_before', 'tidemark_row')
-        group by t.id
-    ), members as (
-        select m.id, md5(string_agg(concat_ws(' ', m.inhrelid, m.inhparent, m.xmin, m.inhdetachpending), ',' order by m.inhrelid, m.inhparent)) as print
-        from (select t.id, i.inhrelid, i.inhparent, i.xmin, i.inhdetachpending from tree t join pg_catalog.pg_inherits i on i.inhrelid = t.relid
-              union
-              select t.id, i.inhrelid, i.inhparent, i.xmin, i.inhdetachpending from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid) m
-        where own_additions or not tidemark.is_own(m.xmin)
-        group by m.id
-    ), columns as (
-        select c.id, md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated), ',' order by a.attnum)) as print,
-               md5(string_agg(a.xmin::text, ',' order by a.attnum)) as versions
-        from captured c join pg_catalog.pg_attribute a on a.attrelid = c.relation and a.attnum > 0
-        group by c.id
-    ), storage as (
-        select t.id, md5(string_agg(k.relfilenode::text, ',' order by k.oid)) as print
-        from tree t join pg_catalog.pg_class k on k.oid = t.relid group by t.id
-    ), keys as (
-        select c.id from captured c
-        where exists (select from pg_catalog.pg_index i
+    select c.id, json_build_object(
+               'table', format('%I.%I', n.nspname, k.relname), 'persistence', k.relpersistence,
+               'triggers', tree.triggers, 'members', tree.members, 'columns', columns.print,
+               'key', c.key_columns is null or exists (select from pg_catalog.pg_index i
                       where i.indrelid = c.relation and i.indisunique and i.indisvalid and i.indislive and i.indimmediate
                         and i.indpred is null and i.indexprs is null
                         and c.key_columns = (select array_agg(a.attname::text order by n)
                                              from generate_series(0, i.indnkeyatts - 1) n join pg_catalog.pg_attribute a
-                                             on a.attrelid = i.indrelid and a.attnum = i.indkey[n] and a.attnotnull))
-    )
-    select c.id, json_build_object(
-               'table', format('%I.%I', n.nspname, k.relname), 'persistence', k.relpersistence,
-               'triggers', triggers.print, 'members', members.print, 'columns', columns.print,
-               'key', c.key_columns is null or keys.id is not null,
-               'attributes', columns.versions, 'storage', storage.print)::text
-    from captured c
+                                             on a.attrelid = i.indrelid and a.attnum = i.indkey[n] and a.attnotnull)),
+               'attributes', columns.versions, 'storage', tree.storage)::text
+    from tidemark.capture c
     join pg_catalog.pg_class k on k.oid = c.relation join pg_catalog.pg_namespace n on n.oid = k.relnamespace
-    left join triggers on triggers.id = c.id left join members on members.id = c.id
-    left join columns on columns.id = c.id left join storage on storage.id = c.id left join keys on keys.id = c.id;
+    -- For each table by itself: how many there are the planner does not know, and joins of all of them by loops took 24 s
+    -- for a thousand tables, where this takes a tenth of one.
+    cross join lateral (
+        with recursive tree(relid) as (
+            select c.relation
+            union all
+            select i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid
+            join pg_catalog.pg_class p on p.oid = i.inhrelid and p.relispartition
+            where own_additions or not tidemark.is_own(i.xmin))
+        select (select md5(string_agg(concat_ws(' ', g.tgrelid, g.oid, g.xmin, g.tgenabled, g.tgfoid), ',' order by g.oid))
+                from tree t cross join lateral (
+                    select g.tgrelid, g.oid, g.xmin, g.tgenabled, g.tgfoid from pg_catalog.pg_trigger g where g.tgrelid = t.relid and g.tgname
+                        in ('tidemark_begins', 'tidemark_insert', 'tidemark_update', 'tidemark_delete', 'tidemark_truncate', 'tidemark_before', 'tidemark_row')
+                    offset 0) g) as triggers,
+               (select md5(string_agg(concat_ws(' ', m.inhrelid, m.inhparent, m.xmin, m.inhdetachpending), ',' order by m.inhrelid, m.inhparent))
+                from (select i.inhrelid, i.inhparent, i.xmin, i.inhdetachpending from tree t join pg_catalog.pg_inherits i on i.inhrelid = t.relid
+                      union
+                      select i.inhrelid, i.inhparent, i.xmin, i.inhdetachpending from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid) m
+                where own_additions or not tidemark.is_own(m.xmin)) as members,
+               (select md5(string_agg(p.relfilenode::text, ',' order by p.oid)) from tree t join pg_catalog.pg_class p on p.oid = t.relid) as storage) tree
+    cross join lateral (
+        select md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated), ',' order by a.attnum)) as print,
+               md5(string_agg(a.xmin::text, ',' order by a.attnum)) as versions
+        from pg_catalog.pg_attribute a where a.attrelid = c.relation and a.attnum > 0) columns
+    where c.retired_at is null and (only_relation is null or c.relation = only_relation);
 end $$;
 
 -- The fingerprint of one captured table; null if it is not captured or gone. Compare with foreign_changes(), not
 -- as text: a changed storage alone means nothing.
 create or replace function tidemark.shape(relation oid) returns text
-language sql stable set search_path = pg_catalog, pg_temp
-as $$ select (select s.shape from tidemark.shapes(relation) s) $$;
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return (select s.shape from tidemark.shapes(relation) s);
+end $$;
 
 -- The captured tables that were changed behind capture's back since attach(), each with what to type. It sees what
 -- the snapshot of the calling statement sees: call it in the statement, or the REPEATABLE READ transaction, that

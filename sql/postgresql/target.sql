@@ -48,6 +48,8 @@ create table if not exists tidemark.table_copy (
     finished_at      timestamptz,
     primary key (pipeline, schema_name, table_name)
 );
+alter table tidemark.table_copy
+    add column if not exists shape text;  -- what of the table the pipeline took when it was copied; null = all, under its own name
 
 -- What the last comparison of each table with its source found, and beside it what one that goes on has found so far.
 create table if not exists tidemark.table_proof (
@@ -84,3 +86,6 @@ create table if not exists tidemark.repair (
 \ir parked.sql
 \ir roles.sql
 \ir lease.sql
+\ir sync.sql
+\ir waiting.sql
+\ir wait-until.sql

@@ -25,7 +25,7 @@ begin
         execute format('drop trigger %I on %s', item.tgname, item.relation);
         commit;
     end loop;
-    drop table if exists tidemark.role;
+    drop table if exists tidemark.role, tidemark.wait_grant;
 end $$;
 -- By name: the cursors of a database that is a target too stay, and so does what somebody else put there.
 drop table if exists tidemark.data_changes_0, tidemark.data_changes_1, tidemark.data_changes_2, tidemark.data_changes_3,
@@ -36,7 +36,8 @@ declare item regprocedure;
 begin
     for item in select p.oid from pg_catalog.pg_proc p where p.pronamespace = pg_catalog.to_regnamespace('tidemark')
         and (to_regclass('tidemark.role') is null or p.proname not in
-             ('refuse_write', 'guards', 'guard_statements', 'lock_against_writers', 'raise_guard', 'lift_guard')) loop
+             ('refuse_write', 'guards', 'guard_statements', 'lock_against_writers', 'raise_guard', 'lift_guard', 'is_within', 'refuse_owner_that_waits',
+              'renew_wait_grants', 'grant_wait', 'revoke_wait', 'wait_until')) loop
         execute format('drop function %s', item);
     end loop;
     if not exists (select from pg_catalog.pg_class c where c.relnamespace = pg_catalog.to_regnamespace('tidemark')) then

@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS tidemark_table_copy (
     statements_last  TEXT NOT NULL,     -- and for the end of all copies
     started_at       TEXT,
     finished_at      TEXT,
+    shape            TEXT,              -- what of the table the pipeline took when it was copied; NULL = all, under its own name
     PRIMARY KEY (pipeline, schema_name, table_name)
 );
 
@@ -57,6 +58,29 @@ CREATE TABLE IF NOT EXISTS tidemark_table_proof (
     repaired         INTEGER NOT NULL,
     positions        INTEGER NOT NULL,  -- at how many positions its parts were compared
     PRIMARY KEY (pipeline, schema_name, table_name, is_finished)
+);
+
+-- How far each table is that is read itself, and not its log. Saved in the transaction of the rows. Times are UTC.
+CREATE TABLE IF NOT EXISTS tidemark_sync_unit (
+    pipeline          TEXT NOT NULL,
+    schema_name       TEXT NOT NULL,     -- of the source's table; empty where it has none
+    table_name        TEXT NOT NULL,
+    mode              TEXT NOT NULL,     -- full, skip-completed, incremental
+    state             TEXT NOT NULL,     -- waiting, running, done, failed
+    rows_done         INTEGER NOT NULL,  -- read by the pass that is under way, or by the last one
+    rows_total        INTEGER NOT NULL,  -- an estimate; 0 = not known
+    rows_written      INTEGER NOT NULL,  -- of those read, the ones that differed from what stood here
+    rows_deleted      INTEGER NOT NULL,
+    done_through      TEXT,              -- the key up to which the pass has come, as JSON
+    mark              TEXT,              -- incremental: rows up to here need not be read again, as JSON
+    next_mark         TEXT,              -- counts once all that was open at the source then has ended
+    next_mark_horizon TEXT,
+    started_at        TEXT,
+    finished_at       TEXT,
+    deletes_at        TEXT,              -- when keys were last compared
+    failure           TEXT,              -- why the last pass failed, and what to type
+    failures          INTEGER NOT NULL,  -- one after the other
+    PRIMARY KEY (pipeline, schema_name, table_name)
 );
 
 -- Every row that verify --repair changed.
@@ -113,6 +137,8 @@ CREATE TABLE IF NOT EXISTS tidemark_parked_capture (
     schema_name      TEXT NOT NULL,     -- empty where the source has no schemas
     table_name       TEXT NOT NULL,
     encoding         TEXT NOT NULL,     -- how keys and images are written: text, or SQLite's storage classes
+    target_schema    TEXT,
+    target_name      TEXT,              -- what the pipeline calls the table here, where that differs
     PRIMARY KEY (pipeline, capture)
 );
 CREATE TABLE IF NOT EXISTS tidemark_parked_column (

@@ -30,7 +30,11 @@ package struct Drill: Sendable {
 
     /// Copies, compares and promotes. The pipeline of the rehearsal is gone afterwards, also where it failed; the copy stays.
     package func run() async throws -> Outcome {
-        try rehearsal.naming { try refuseUnlessEmpty() }
+        try rehearsal.naming {
+            // Its scratch database may have nothing of tidemark's yet.
+            if rehearsal.rules.isShaping { try rehearsal.refuseIfShaped("rehearse a failover to it") }
+            try refuseUnlessEmpty()
+        }
         do {
             let outcome = try await rehearse()
             try Installation(rehearsal).tearDown()

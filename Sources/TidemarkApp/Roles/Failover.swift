@@ -54,6 +54,7 @@ package struct Failover: Sendable {
     package func promote() throws -> Outcome { try definition.naming { try promoteTarget() } }
 
     private func promoteTarget() throws -> Outcome {
+        try definition.refuseIfShaped("fail over to it")
         let start = timed.now
         let new = try definition.openTargetSide()
         try new.roles.claim(definition.name)

@@ -44,7 +44,7 @@ struct LostChangesReplay {
         guard policy == .stop, let first = conflicts.keys.sorted().first, let keys = conflicts[first] else { return conflicts }
         throw TidemarkError(
             "rows were changed on both sides", table: first, key: keys[0],
-            why: "\(conflicts.values.reduce(0) { $0 + $1.count }) rows that never left the old source were changed on the new primary as well",
+            why: "rows were changed on the new primary as well that never left the old source: \(conflicts.values.reduce(0) { $0 + $1.count })",
             remedy: "Choose what counts: --on-conflict keep (the new primary's) or overwrite (the old source's). Nothing was replayed.")
     }
 

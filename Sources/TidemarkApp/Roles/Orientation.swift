@@ -54,7 +54,10 @@ extension PipelineDefinition {
     }
 
     /// The pipeline as it flows now.
-    package func oriented() -> PipelineDefinition { orientation().direction == .reversed ? reversed : self }
+    package func oriented() -> PipelineDefinition {
+        // One without a log has no other direction, and perhaps no right to look for one.
+        !isPolledOnly && orientation().direction == .reversed ? reversed : self
+    }
 }
 
 extension Standing {

@@ -64,7 +64,7 @@ struct RoleChangeCheck {
         case .current: break
         case .behind where status.pendingSeconds ?? 0 <= lagMaxSeconds: break
         case .behind:
-            found.append(Finding(.problem, "\(status.pendingChanges ?? 0) changes wait, the oldest for \(Int(status.pendingSeconds ?? 0)) s",
+            found.append(Finding(.problem, "\(Amount.text(status.pendingChanges ?? 0, "change", ("waits", "wait"))), the oldest for \(Int(status.pendingSeconds ?? 0)) s",
                 remedy: "Let tidemark run … catch up first, or allow for it: --max-lag SECONDS."))
         case .copying:
             found.append(Finding(.problem, "tables are still being copied", remedy: "Let tidemark run … finish: tidemark status … says how far it is."))
@@ -74,11 +74,11 @@ struct RoleChangeCheck {
             found.append(Finding(.problem, "the pipeline is \(status.state.rawValue): \(status.problem ?? "")", remedy: "Mend that first."))
         }
         for table in status.differing {
-            found.append(Finding(.problem, "table \(table.table) differs from the old primary's in \(table.differences ?? 0) rows",
+            found.append(Finding(.problem, "table \(table.table) differs from the old primary's in \(Amount.text(table.differences ?? 0, "row"))",
                 remedy: "Type: tidemark verify --repair …"))
         }
         if status.parkedTransactions > 0 {
-            found.append(Finding(.problem, "\(status.parkedTransactions) transactions are set aside, and the new primary would lack them",
+            found.append(Finding(.problem, "\(Amount.text(status.parkedTransactions, "transaction", ("is", "are"))) set aside, and the new primary would lack them",
                 remedy: "Settle them first: tidemark parked list … names them."))
         } else if !status.notExactTables.isEmpty {
             found.append(Finding(.problem, "parked changes of \(status.notExactTables.joined(separator: ", ")) were skipped",

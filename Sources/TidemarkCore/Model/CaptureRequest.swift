@@ -1,4 +1,5 @@
-/// Which tables a pipeline takes. Without `include`, every user table.
+/// Which tables a pipeline takes. Without `include`, every user table; else those of which the first pattern that names them
+/// is not one that leaves out.
 package struct TableSelection: Hashable, Sendable {
     package var include: [TablePattern]
     package var exclude: [TablePattern]
@@ -9,8 +10,12 @@ package struct TableSelection: Hashable, Sendable {
     }
 
     package func takes(_ table: TableName) -> Bool {
-        (include.isEmpty || include.contains { $0.matches(table) }) && !exclude.contains { $0.matches(table) }
+        let isIncluded = include.isEmpty || include.first { $0.matches(table) }.map { !$0.isNegated } ?? false
+        return isIncluded && !exclude.contains { $0.matches(table) }
     }
+
+    /// The same without what leaves tables out of it.
+    package var named: TableSelection { TableSelection(include: include.filter { !$0.isNegated }, exclude: exclude) }
 }
 
 /// How a pipeline wants its tables captured.
@@ -81,6 +86,8 @@ package struct SourceTable: Hashable, Sendable {
     /// Empty where rows are identified as a whole.
     package var keyColumns: [String]
     package var encoding: ImageEncoding
+    /// What the target calls it; nil for the same.
+    package var targetName: TableName?
 
     package init(name: TableName, columns: [CapturedColumn], keyColumns: [String], encoding: ImageEncoding) {
         self.name = name
@@ -151,6 +158,8 @@ package struct SourceStatus: Hashable, Sendable {
     package var retention = Retention.none
     package var loss: PipelineLoss?
     package var captureStop: CaptureStop?
+    /// What those who wait here go by, as a worker said last; nil where nobody can.
+    package var waiting: Waiting?
 
     package init() {}
 }

@@ -9,6 +9,10 @@ package struct CapturedTable: Hashable, Sendable {
     package var keyColumns: [String]
     /// How keys and images are written.
     package var encoding: ImageEncoding
+    /// What the target calls it; nil for the same.
+    package var targetName: TableName?
+    /// As the target calls it: what its engine looks for there.
+    package var atTarget: TableName { targetName ?? name }
     /// Are its triggers gone? Rows that they wrote may still be in the log.
     package var isRetired: Bool
 

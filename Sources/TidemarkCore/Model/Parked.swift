@@ -20,6 +20,14 @@ package enum ParkedOwner: Hashable, Sendable {
     case known(Int64)
     /// One of the window at hand, by the place of its fault among the window's.
     case new(Int)
+
+    /// - Parameter ids: what the target calls the window's own.
+    package func id(among ids: [Int64]) -> Int64 {
+        switch self {
+        case .known(let id): id
+        case .new(let place): ids[place]
+        }
+    }
 }
 
 /// What is said beside a change that is parked.

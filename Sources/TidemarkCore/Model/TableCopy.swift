@@ -37,6 +37,8 @@ package struct TableCopy: Hashable, Sendable {
     package var statementsAfter: [String]
     /// And once all tables are: foreign keys.
     package var statementsLast: [String]
+    /// What of the table travels, and what the target calls it, as `TableRules.shape(of:)` says it; nil for all, under its own name.
+    package var shape: String?
     /// As the target writes times.
     package var startedAt: String?
     package var finishedAt: String?
@@ -51,7 +53,9 @@ package struct TableCopy: Hashable, Sendable {
 
     /// The same table's copy from its first row on; what waits for its end still does.
     package func anew(_ existing: Existing) -> TableCopy {
-        TableCopy(table, existing, statementsAfter: statementsAfter, statementsLast: statementsLast)
+        var copy = TableCopy(table, existing, statementsAfter: statementsAfter, statementsLast: statementsLast)
+        copy.shape = shape
+        return copy
     }
 
     /// Is there anything still to be done?

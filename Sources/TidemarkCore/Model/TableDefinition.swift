@@ -42,7 +42,10 @@ package struct TableDefinition: Hashable, Sendable {
 
     /// The engine whose SQL the statements are; another one goes by columns, key and indexes.
     package var engine: String
+    /// As the target calls it.
     package var table: TableName
+    /// What the source calls it, where that differs.
+    package var sourceName: TableName?
     package var columns: [Column]
     /// Empty where rows are identified as a whole.
     package var keyColumns: [String]
@@ -69,15 +72,17 @@ package struct TableDefinition: Hashable, Sendable {
 /// What makes a table on a target.
 package struct TableCreation: Hashable, Sendable {
     package var table: TableName
+    /// What the source calls it, where that differs: copies go by it.
+    package var sourceName: TableName?
     package var statementsBefore: [PlannedStatement]
     /// For `TableCopy.statementsAfter` and `statementsLast`.
     package var statementsAfter: [String]
     package var statementsLast: [String]
 
     package init(
-        table: TableName, statementsBefore: [PlannedStatement], statementsAfter: [String], statementsLast: [String]
+        table: TableName, sourceName: TableName? = nil, statementsBefore: [PlannedStatement], statementsAfter: [String], statementsLast: [String]
     ) {
-        (self.table, self.statementsBefore) = (table, statementsBefore)
+        (self.table, self.sourceName, self.statementsBefore) = (table, sourceName, statementsBefore)
         (self.statementsAfter, self.statementsLast) = (statementsAfter, statementsLast)
     }
 }

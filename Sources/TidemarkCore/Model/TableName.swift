@@ -20,25 +20,47 @@ extension TableName: CustomStringConvertible {
 
 /// Which tables a pipeline takes: `schema.table`, in which `*` stands for any run of characters.
 /// A pattern without a dot means the table in any schema; the first dot separates the two.
+///
+/// Behind a leading `!` it leaves tables out: of a selection's patterns the first one that names a table decides.
 package struct TablePattern: Hashable, Sendable {
     package let text: String
+    package let isNegated: Bool
+    /// Without the `!`.
+    private let positive: String
     private let schema: String
     private let name: String
 
     package init(_ text: String) {
         self.text = text
-        if let dot = text.firstIndex(of: ".") {
-            schema = String(text[..<dot])
-            name = String(text[text.index(after: dot)...])
+        isNegated = text.hasPrefix("!")
+        positive = isNegated ? String(text.dropFirst()) : text
+        if let dot = positive.firstIndex(of: ".") {
+            schema = String(positive[..<dot])
+            name = String(positive[positive.index(after: dot)...])
         } else {
             schema = "*"
-            name = text
+            name = positive
         }
+    }
+
+    /// The pattern that leaves out what this one names.
+    package var negated: TablePattern { TablePattern("!" + positive) }
+
+    /// Does it name every table?
+    package var isEverything: Bool { schema == "*" && name == "*" }
+
+    /// Does it name all that the other one does? False also where that cannot be said from the texts.
+    package func covers(_ other: TablePattern) -> Bool {
+        isEverything || positive == other.positive || !other.positive.contains("*") && matches(other.asTable)
+    }
+
+    private var asTable: TableName {
+        positive.contains(".") ? TableName(schema: schema, name: name) : TableName(schema: nil, name: name)
     }
 
     package func matches(_ table: TableName) -> Bool {
         guard let tableSchema = table.schema else {
-            return Self.matches(text, table.name)
+            return Self.matches(positive, table.name)
         }
         return Self.matches(schema, tableSchema) && Self.matches(name, table.name)
     }

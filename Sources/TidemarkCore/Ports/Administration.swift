@@ -19,6 +19,17 @@ package protocol SourceAdministration: AnyObject {
     /// The tables as they are defined here, in the order of the names given.
     func definitions(of tables: [SourceTable]) throws -> [TableDefinition]
 
+    /// And as the target of a pipeline with these rules has to have them: columns, indexes and foreign keys that are left. They
+    /// are given as `shaped` makes them.
+    func definitions(of shaped: [SourceTable], as rules: TableRules) throws -> [TableDefinition]
+
+    /// The tables as the target of a pipeline with these rules has them.
+    /// - Throws: for a rule that is none for its table.
+    func shaped(_ tables: [SourceTable], by rules: TableRules) throws -> [SourceTable]
+
+    /// What is wrong with the rules for these tables: columns that are not there, SQL that is no function of one row.
+    func check(_ rules: TableRules, on tables: [SourceTable]) throws -> [Finding]
+
     /// When and why the pipeline was given up as the log reached its cap; nil where it was not.
     func loss(of pipeline: String) throws -> PipelineLoss?
 
@@ -64,11 +75,49 @@ package protocol SourceAdministration: AnyObject {
     /// What the log holds behind a place.
     func changes(after place: Snapshot) throws -> HeldChanges
 
+    /// Now: everything that is committed here is seen from it.
+    func moment() throws -> Snapshot
+
+    /// Does the log hold changes that the later moment sees and the earlier one does not? Asked before the pipeline is known
+    /// to be given up, or not, it says nothing of one that is.
+    /// - Parameter tables: of these tables only; empty for all.
+    func isLogged(between earlier: Snapshot, and later: Snapshot, of tables: [TablePattern]) throws -> Bool
+
     /// The statements that `remove` would run now.
     func planRemoval(of pipeline: String) throws -> [PlannedStatement]
 
     /// Forgets the pipeline; with the last one, all that tidemark has in the database goes.
     func remove(_ pipeline: String) throws
+}
+
+extension SourceAdministration {
+    /// Of engines that hand over what they hold.
+    package func definitions(of shaped: [SourceTable], as rules: TableRules) throws -> [TableDefinition] {
+        guard !rules.isShaping else { throw Unshapeable.error() }
+        return try definitions(of: shaped)
+    }
+
+    package func shaped(_ tables: [SourceTable], by rules: TableRules) throws -> [SourceTable] {
+        guard !rules.isShaping else { throw Unshapeable.error() }
+        return tables
+    }
+
+    package func check(_ rules: TableRules, on tables: [SourceTable]) throws -> [Finding] {
+        guard rules.isShaping else { return [] }
+        let error = Unshapeable.error()
+        return [Finding(.problem, "\(error.what): \(error.why)", remedy: error.remedy)]
+    }
+}
+
+/// Who may wait in a database that has roles: at a source for its targets, at a target for what was seen at its source.
+package protocol WaitRights: AnyObject {
+    /// Those of the roles that there are here.
+    func existing(_ roles: [String]) throws -> [String]
+    /// What `grant` and `revoke` would run.
+    func planWaiting(granting: [String], revoking: [String], of pipeline: String) throws -> [PlannedStatement]
+    /// Lets roles call the functions that wait, and none besides. Recorded: a later setup grants what is new.
+    func grantWaiting(_ roles: [String], of pipeline: String) throws
+    func revokeWaiting(_ roles: [String], of pipeline: String) throws
 }
 
 /// What setup, check, status and teardown do to a target. One connection; every call blocks.

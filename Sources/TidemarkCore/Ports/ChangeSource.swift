@@ -9,6 +9,10 @@ package protocol ChangeSource: AnyObject {
     /// nil where nothing has changed. That it has what the target saw, `windows` makes sure.
     func promotion(since cursor: Cursor) throws -> String?
 
+    /// Has tables, keys and images be as the target wants them from now on: columns, names and rows as the rules say.
+    /// - Throws: where the engine cannot.
+    func shape(_ rules: TableRules) throws
+
     /// The generations of capture that rows of the log may carry, current and retired ones.
     func capturedTables() throws -> [CapturedTable]
 
@@ -62,11 +66,31 @@ package protocol ChangeSource: AnyObject {
     /// every pipeline has and nobody wants kept. Called now and then; a call missed costs space, not data.
     /// - Returns: how the log stands to its cap then, which is enforced here too.
     func confirm(_ cursor: Cursor, of pipeline: String) throws -> LogStanding
+
+    /// Notes what those who wait at the source go by, for a worker that holds the pipeline.
+    func announce(_ waiting: Waiting, of pipeline: String) throws
+
+    /// Tells those who wait at the source how far the target is. Removes nothing: called after each window, it has to cost little.
+    func acknowledge(_ place: Acknowledgement, of pipeline: String) throws
+
+    /// A later moment than the cursor's, of which the last look has shown that nothing was logged between the two; nil where
+    /// nothing is known.
+    func quiet(after cursor: Cursor) -> Snapshot?
 }
 
 extension ChangeSource {
     /// Of engines that have no standbys.
     package func promotion(since cursor: Cursor) throws -> String? { nil }
+
+    /// Of engines that hand over what they hold.
+    package func shape(_ rules: TableRules) throws {
+        guard !rules.isShaping else { throw Unshapeable.error() }
+    }
+
+    /// Of engines at whose sources nobody waits.
+    package func announce(_ waiting: Waiting, of pipeline: String) throws {}
+    package func acknowledge(_ place: Acknowledgement, of pipeline: String) throws {}
+    package func quiet(after cursor: Cursor) -> Snapshot? { nil }
 
     /// Of engines that note none.
     package func noteTransactions() {}

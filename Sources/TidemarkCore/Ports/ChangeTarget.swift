@@ -30,6 +30,9 @@ package protocol ChangeTarget: AnyObject {
     /// target that may have to be promoted. Does nothing anywhere else.
     func note(_ heartbeat: SourceHeartbeat, epoch: Int64) throws
 
+    /// Notes, for who waits at the target, that nothing was logged between the cursor and a later moment.
+    func note(quietThrough moment: Snapshot, after cursor: Cursor) throws
+
     /// Applies one window and moves the cursor over it by compare-and-set, in one transaction. Sequences that are behind
     /// are put where the window says before that is committed.
     ///
@@ -77,6 +80,9 @@ extension ChangeTarget {
 extension ChangeTarget {
     /// Of engines that have no leases.
     package func requireNoOtherLeader(than worker: String) throws {}
+
+    /// Of engines at whose targets nobody waits.
+    package func note(quietThrough moment: Snapshot, after cursor: Cursor) throws {}
 }
 
 /// How a window's changes meet the target's tables.

@@ -17,6 +17,8 @@ package protocol Engine: Sendable {
     func rowSource(_ address: String) throws -> any RowSource
     func rowTarget(_ address: String, pipeline: String) throws -> any RowTarget
     func targetReader(_ address: String, pipeline: String) throws -> any TargetReader
+    func polledSource(_ address: String) throws -> any PolledSource
+    func polledTarget(_ address: String, pipeline: String) throws -> any PolledTarget
     func history(_ address: String) throws -> any SourceHistory
     func sourceAdministration(_ address: String) throws -> any SourceAdministration
     func targetAdministration(_ address: String) throws -> any TargetAdministration
@@ -24,4 +26,16 @@ package protocol Engine: Sendable {
     /// - Parameter side: source or target, for errors.
     func roleAdministration(_ address: String, side: String) throws -> any RoleAdministration
     func leaseAdministration(_ address: String) throws -> any LeaseAdministration
+}
+
+extension Engine {
+    /// Of engines whose tables cannot be read beside a log.
+    package func polledSource(_ address: String) throws -> any PolledSource { throw Unpolled.error(name) }
+    package func polledTarget(_ address: String, pipeline: String) throws -> any PolledTarget { throw Unpolled.error(name) }
+}
+
+private enum Unpolled {
+    static func error(_ engine: String) -> TidemarkError {
+        TidemarkError("tables cannot be read beside their log here", why: "this is no database: \(engine)", remedy: "Give these tables mode: realtime.")
+    }
 }

@@ -23,6 +23,9 @@ package protocol RowReading: AnyObject {
 
 /// The rows of a source.
 package protocol RowSource: RowReading {
+    /// As `ChangeSource.shape`: the tables of positions and parts, and all that is read of them, are as the target knows them.
+    func shape(_ rules: TableRules) throws
+
     /// How many connections may read at one position.
     var readersMax: Int { get }
 
@@ -70,4 +73,11 @@ package protocol TargetReader: RowReading {
     func extras(
         _ part: TablePart, besides nextPage: () throws -> ChangePage?, _ receive: (RowDifference) throws -> Void
     ) throws
+}
+
+extension RowSource {
+    /// Of engines that hand over what they hold.
+    package func shape(_ rules: TableRules) throws {
+        guard !rules.isShaping else { throw Unshapeable.error() }
+    }
 }

@@ -153,7 +153,8 @@ function ask({title, says, verb, danger, field, cancel = 'Cancel', secret}) {
   dialog.showModal();
   return new Promise(resolve => {
     settle = resolve;
-    dialog.onclose = () => resolve(dialog.returnValue === 'yes' ? Object.fromEntries(new FormData(dialog.querySelector('form'))) : null);
+    // The event of a dialog that was closed just before comes later than that, and is not this one's.
+    dialog.onclose = () => dialog.open || resolve(dialog.returnValue === 'yes' ? Object.fromEntries(new FormData(dialog.querySelector('form'))) : null);
   });
 }
 

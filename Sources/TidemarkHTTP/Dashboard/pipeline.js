@@ -43,7 +43,8 @@ export function pipelineView(context, name) {
       h('h2', {id: 'why'}, pipeline.health === 'well' ? 'What there was' : 'Why'),
       pipeline.reason && h('p', {}, sentence(pipeline.reason)),
       pipeline.lastError && pipeline.lastError.what !== pipeline.reason && h('p', {class: 'error'},
-        'Last error, ', visible(pipeline.lastError.kind), ', ', time(pipeline.lastError.at, {ago: true}), ': ', sentence(pipeline.lastError.what))),
+        'Last error, ', visible(pipeline.lastError.kind), ', ', time(pipeline.lastError.at, {ago: true}),
+        pipeline.lastError.resolvedAt && h('span', {}, ', over since ', time(pipeline.lastError.resolvedAt)), ': ', sentence(pipeline.lastError.what))),
     actionsView(context, pipeline),
     h('section', {'aria-labelledby': 'now'}, h('h2', {id: 'now'}, 'Now'), tiles(pipeline)),
     h('section', {'aria-labelledby': 'over-time'}, h('h2', {id: 'over-time'}, 'Over time'),
@@ -51,7 +52,8 @@ export function pipelineView(context, name) {
         ? h('div', {class: 'plots'}, plots.map(plot => plotView(plot, details.history, state.cursors[plot.id] ??= {index: null}, context.redraw)))
         : h('p', {class: 'empty'}, 'Asking the service …')),
     h('section', {id: 'parked', 'aria-labelledby': 'parked-title'}, h('h2', {id: 'parked-title'}, 'Parked transactions'), parkedView(pipeline, details)),
-    h('section', {'aria-labelledby': 'tables'}, h('h2', {id: 'tables'}, 'Tables'), tablesView(context, pipeline, details.tables)),
+    h('section', {'aria-labelledby': 'tables'}, h('h2', {id: 'tables'}, 'Tables'), polledView(pipeline.status?.polledTables),
+      pipeline.status?.polledTables?.length && details.tables?.length === 0 ? null : tablesView(context, pipeline, details.tables)),
     h('section', {'aria-labelledby': 'tasks'}, h('h2', {id: 'tasks'}, 'Tasks'),
       taskTable(context, (state.tasks ?? []).filter(task => task.pipeline === name), `Tasks of ${visible(name)}`, false)),
     h('section', {'aria-labelledby': 'place'}, h('h2', {id: 'place'}, 'Source, target and leader'), placeView(pipeline)),
@@ -120,6 +122,23 @@ function parkedView(pipeline, details) {
       h('td', {class: 'text'}, sentence(parked.reason))))))), audit];
 }
 
+/** Tables that are read instead of their log. */
+function polledView(tables) {
+  if (!tables?.length) return null;
+  const classes = {failed: 'health failed', done: 'health well'};
+  return h('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Tables that are read'}, h('table', {},
+    h('caption', {class: 'unseen'}, 'Tables that are read instead of their log'),
+    h('thead', {}, h('tr', {}, ['Table', 'Mode', 'State', 'Rows read', 'Written, deleted', 'Last complete', 'Next'].map(text => h('th', {scope: 'col'}, text)))),
+    h('tbody', {}, tables.map(table => h('tr', {key: table.table},
+      h('th', {scope: 'row'}, visible(table.table)),
+      h('td', {class: 'whole'}, table.mode, h('span', {class: 'of'}, ` ${visible(table.schedule)}`)),
+      h('td', {class: 'text'}, h('span', {class: classes[table.state] ?? ''}, table.state), table.error && ` ${visible(table.error)}`),
+      h('td', {class: 'figure'}, exact(table.rowsDone), table.rowsTotal > table.rowsDone && h('span', {class: 'of'}, ` of ${number(table.rowsTotal)}`)),
+      h('td', {class: 'figure'}, `${number(table.rowsWritten)}, ${number(table.rowsDeleted)}`),
+      h('td', {class: 'whole'}, table.finishedAt ? time(table.finishedAt, {ago: true}) : 'never'),
+      h('td', {class: 'whole'}, table.nextAt ? time(table.nextAt) : '–'))))));
+}
+
 const rowsShown = 100;
 function tablesView(context, pipeline, tables) {
   if (!tables) return h('p', {class: 'empty'}, 'Asking the service …');
@@ -139,7 +158,7 @@ function tablesView(context, pipeline, tables) {
       h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, 'Table'), h('th', {scope: 'col'}, 'Copy'), h('th', {scope: 'col', class: 'figure'}, 'Rows copied'),
         h('th', {scope: 'col'}, 'State'), h('th', {scope: 'col'}, 'Last proof'))),
       h('tbody', {}, shown.map(table => h('tr', {key: table.table},
-        h('th', {scope: 'row'}, visible(table.table)),
+        h('th', {scope: 'row'}, visible(table.table), table.targetTable && ` → ${visible(table.targetTable)}`, isShaped(table) && h('span', {class: 'of', title: visible(table.shape)}, ' shaped')),
         h('td', {class: 'whole'}, copyView(table)),
         h('td', {class: 'figure', title: bytes(table.copiedBytes)}, exact(table.copiedRows)),
         h('td', {class: 'whole'}, tableState(table, notExact)),
@@ -147,6 +166,9 @@ function tablesView(context, pipeline, tables) {
     found.length > shown.length && h('p', {}, h('button', {type: 'button', onclick: () => context.set({allTables: true})}, `Show all ${found.length} tables`)),
   ];
 }
+
+// More than another name: rows, columns or values are not the source's.
+function isShaped(table) { return (table.shape ?? '').split('\n').some(line => line && !line.startsWith('to: ')); }
 
 function copyView(table) {
   if (table.copy !== 'copying') return table.copy;
@@ -172,6 +194,8 @@ function placeView(pipeline) {
     line('Leader', lease ? [h('code', {}, visible(lease.holder)), lease.isMine ? ' (this process)' : ' (another process)',
       `, epoch ${lease.epoch}, ${lease.remainingSeconds > 0 ? `renewed within ${span(lease.remainingSeconds)}` : 'run out'}`] : 'not known'),
     line('On failure', visible(pipeline.onFailure)),
+    line('Waited for', status?.wait && `${visible(status.wait)}${status.waitTables ? `: ${status.waitTables.map(visible).join(', ')}` : ''}`,
+      status?.wait && pipeline.figures.acknowledgeSeconds != null && `; the source knew of the last window after ${span(pipeline.figures.acknowledgeSeconds)}`),
     line('Log is kept', status?.retainSeconds && `for ${span(status.retainSeconds)} on purpose`, status?.retainBytes && ` the last ${bytes(status.retainBytes)}`,
       status?.heldBackBy && ` held back by ${visible(status.heldBackBy)}`),
     line('Paused', status?.pausedAt && [time(status.pausedAt, {ago: true}), ` by ${visible(status.pausedBy ?? '?')}`]),

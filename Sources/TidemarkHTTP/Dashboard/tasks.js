@@ -5,6 +5,7 @@ import {count, number, time, visible} from './format.js';
 
 const kinds = {
   copy: 'Copy: loads whole tables again', verify: 'Verify: compares both sides, changes nothing', repair: 'Repair: compares both sides, and makes the target’s rows as the source’s',
+  sync: 'Sync: reads tables now that are read instead of their log',
 };
 
 export function tasksView(context) {
@@ -17,7 +18,7 @@ export function tasksView(context) {
 }
 
 export function taskTable(context, tasks, caption, namesPipelines) {
-  if (tasks.length === 0) return h('p', {class: 'empty'}, 'No tasks. A task copies, verifies or repairs tables once.');
+  if (tasks.length === 0) return h('p', {class: 'empty'}, 'No tasks. A task copies, verifies, repairs or reads tables once.');
   return h('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption}, h('table', {},
     h('caption', {class: 'unseen'}, caption),
     h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, 'Task'), namesPipelines && h('th', {scope: 'col'}, 'Pipeline'), h('th', {scope: 'col'}, 'State'), h('th', {scope: 'col', class: 'figure'}, 'Rows'),
@@ -56,6 +57,7 @@ function effect({kind, tables, existing}) {
   const which = tables?.length ? `the tables ${tables.map(visible).join(' ')}` : 'all tables';
   if (kind === 'verify') return `Reads and compares ${which} at both sides. Nothing is changed.`;
   if (kind === 'repair') return `Compares ${which}, and overwrites, inserts and deletes rows in the target where they differ from the source.`;
+  if (kind === 'sync') return `Reads ${which} that are read instead of their log, and writes what differs.`;
   return existing === 'empty' ? `DELETES all rows of ${which} in the target, then copies the source’s.`
     : existing === 'merge' ? `Copies ${which}; rows that the target has are overwritten, others stay.` : `Copies ${which}; it is refused where the target has rows.`;
 }

@@ -38,6 +38,7 @@ struct LogStatus {
         status.retention = try RecordedRequest(of: pipeline, in: session)?.request.retention ?? .none
         status.captureStop = try record.stop()
         status.loss = try record.loss(of: pipeline)
+        status.waiting = try WaitRecord(session: session, pipeline: pipeline).read()
     }
 
     /// What lies first in a segment is its oldest, give or take what was written at the same moment.

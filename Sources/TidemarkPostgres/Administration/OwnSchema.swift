@@ -13,8 +13,12 @@ struct OwnSchema {
             remedy: "Rename it (alter schema tidemark rename to …), then type the command again; nothing was changed.")
     }
 
+    /// Has those who install at the same moment, as the pipelines of one configuration do, come one after the other. In a
+    /// transaction, until its end.
+    static let oneAtATime = "select pg_advisory_xact_lock(hashtextextended('tidemark.install', 0));\n"
+
     /// What both sides of a pipeline keep, wherever either of them is.
-    private static let shared: Set = ["role"]
+    private static let shared: Set = ["role", "wait_grant"]
 
     /// The statements that drop these tables of ours, the functions with the log, and the schema where
     /// nothing is left in it: the other side's tables, or what a user put there, stay. What both sides keep
@@ -29,7 +33,7 @@ struct OwnSchema {
             """
             select format('drop function if exists %s', p.oid::regprocedure), p.proname = any ($1::text[])
             from pg_proc p where p.pronamespace = to_regnamespace('tidemark')
-            """, [.text("{\(Guard.functions.joined(separator: ","))}")])
+            """, [.text("{\((Guard.functions + WaitGrants.functions).joined(separator: ","))}")])
         let isSource = tables.contains("data_changes")
         let gone = (0..<functions.count).filter { isLastSide && (isSource || functions[$0, 1] == "t") || isSource && functions[$0, 1] == "f" }
         return (tables + (isLastSide ? Self.shared.sorted() : [])).map { "drop table if exists tidemark.\($0)" }

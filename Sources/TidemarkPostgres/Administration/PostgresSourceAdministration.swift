@@ -24,6 +24,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
             try OwnSchema(session: session).refuseForeign()
             try session.run("begin")
             do {
+                try session.run(OwnSchema.oneAtATime)
                 try session.run(PostgresSQL.install)
                 try session.run("commit")
             } catch {
@@ -45,7 +46,8 @@ package final class PostgresSourceAdministration: SourceAdministration {
             try session.query(
                 """
                 insert into tidemark.pipeline (name) values ($1)
-                on conflict (name) do update set snapshot = null, witness = null, last_id = null, lost_at = null, lost_why = null
+                on conflict (name) do update set snapshot = null, witness = null, last_id = null, lost_at = null, lost_why = null,
+                    incomplete = '{0}'
                 """, [.text(pipeline)])
             let id = try CaptureRegistry.lastDrawnID(in: session)
             let tick = try session.query(

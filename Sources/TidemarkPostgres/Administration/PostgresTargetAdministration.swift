@@ -22,7 +22,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
     package func install() throws {
         try reporting("the cursor's table cannot be made") {
             try OwnSchema(session: session).refuseForeign()
-            try session.run(PostgresSQL.target)
+            try session.run(OwnSchema.oneAtATime + PostgresSQL.target)
         }
     }
 
@@ -65,7 +65,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return [] }
             let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
-            return try RoleRemoval(session: session, pipeline: pipeline).plan()
+            return try RoleRemoval(session: session, pipeline: pipeline).plan() + WaitGrants(session: session, pipeline: pipeline).removal()
                 + statements.map { PlannedStatement($0, lock: "none on any table of yours") }
         }
     }
@@ -75,6 +75,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
             try OwnSchema(session: session).refuseForeign()
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return }
             try RoleRemoval(session: session, pipeline: pipeline).run()
+            for statement in try WaitGrants(session: session, pipeline: pipeline).removal() { try session.run(statement.sql) }
             let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
             for statement in statements { try session.run(statement) }
         }
@@ -105,7 +106,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
         }
     }
 
-    private static let tables = ["cursor", "table_copy", "table_proof", "repair", "lease"] + ParkedRecords.tables
+    private static let tables = ["cursor", "table_copy", "table_proof", "repair", "lease", "sync_unit"] + ParkedRecords.tables
 
     private func dropping() throws -> [String] { try OwnSchema(session: session).dropping(Self.tables) }
 

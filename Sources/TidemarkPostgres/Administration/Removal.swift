@@ -7,7 +7,7 @@ struct Removal {
 
     func plan() throws -> [PlannedStatement] {
         guard try CaptureRegistry.isInstalled(in: session) else { return [] }
-        let standing = try RoleRemoval(session: session, pipeline: pipeline).plan()
+        let standing = try RoleRemoval(session: session, pipeline: pipeline).plan() + WaitGrants(session: session, pipeline: pipeline).removal()
         guard try isLast() else {
             return standing + [PlannedStatement("delete from tidemark.pipeline where name = \(PostgresIdentifier.literal(pipeline))", lock: "none on any table of yours")]
         }
@@ -20,6 +20,7 @@ struct Removal {
     func run() throws {
         guard try CaptureRegistry.isInstalled(in: session) else { return }
         try RoleRemoval(session: session, pipeline: pipeline).run()
+        for statement in try WaitGrants(session: session, pipeline: pipeline).removal() { try session.run(statement.sql) }
         guard try isLast() else {
             try session.query("delete from tidemark.pipeline where name = $1", [.text(pipeline)])
             return

@@ -57,7 +57,7 @@ struct TableCreations {
         return try complete.map { definition in
             let before = try definition.statementsBefore.filter { try planned.insert($0).inserted && !isThere($0) }
             return TableCreation(
-                table: definition.table, statementsBefore: before.map { PlannedStatement($0, lock: Self.lock) },
+                table: definition.table, sourceName: definition.sourceName, statementsBefore: before.map { PlannedStatement($0, lock: Self.lock) },
                 statementsAfter: definition.statementsAfter,
                 statementsLast: try definition.foreignKeys.filter { try isKept(foreignKey: $0, making: made) })
         }

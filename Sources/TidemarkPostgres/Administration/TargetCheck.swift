@@ -22,8 +22,8 @@ struct TargetCheck {
     }
 
     private func examine(_ table: SourceTable, _ context: ApplyContext) throws -> [Finding] {
-        let captured = CapturedTable(
-            capture: 0, name: table.name, columns: table.columns, keyColumns: table.keyColumns, encoding: table.encoding)
+        var captured = CapturedTable(table)
+        captured.targetName = table.targetName
         do {
             let target = try TargetTable(captured, in: session, context: context)
             guard !target.missingValues.isEmpty else { return try rights(target) }

@@ -50,7 +50,11 @@ struct CursorRow {
     /// Does the cursor's row hold all that this version knows of?
     func requireCurrent() throws {
         let rows = try session.query(
-            "select exists (select from pg_attribute where attrelid = to_regclass('tidemark.cursor') and attname = 'seen_at' and not attisdropped) and to_regclass('tidemark.role') is not null")
+            """
+            select exists (select from pg_attribute where attrelid = to_regclass('tidemark.cursor') and attname = 'seen_at' and not attisdropped)
+               and exists (select from pg_attribute where attrelid = to_regclass('tidemark.table_copy') and attname = 'shape' and not attisdropped)
+               and to_regclass('tidemark.role') is not null
+            """)
         guard rows[0, 0] == "t" else { throw OlderTarget.error(pipeline) }
     }
 
@@ -69,6 +73,18 @@ struct CursorRow {
         let rows = try session.query(
             "select \(Self.columns), closed_at from tidemark.cursor where pipeline = $1 \(lock)", [.text(pipeline)])
         guard rows.count == 1, rows[0, 6] == nil, try parsed(rows).epoch == cursor.epoch else { throw try elsewhere(than: cursor) }
+    }
+
+    /// The same, for work that does not move the cursor.
+    func require(epoch: Int64, lock: String = "") throws {
+        let rows = try session.query(
+            "select \(Self.columns), closed_at, worker from tidemark.cursor where pipeline = $1 \(lock)", [.text(pipeline)])
+        var known = try parsed(rows)
+        let isHeld = known.epoch == epoch && rows[0, 6] == nil
+        known.epoch = epoch
+        guard isHeld else { throw try elsewhere(than: known) }
+        // Who leads next ends what this session leaves open.
+        if let worker = rows[0, 7] { try session.beCalled(SessionName.of(worker, at: pipeline)) }
     }
 
     func parsed(_ rows: PostgresRows) throws -> Cursor {

@@ -40,12 +40,7 @@ struct ParkedRecords {
         for change in page.parked.changes where known.insert(change.capture).inserted {
             if let table = tables[change.capture] { try add(table) }
         }
-        func id(_ owner: ParkedOwner) -> Int64 {
-            switch owner {
-            case .known(let id): id
-            case .new(let place): ids[place]
-            }
-        }
+        func id(_ owner: ParkedOwner) -> Int64 { owner.id(among: ids) }
         try session.query(
             """
             insert into tidemark.parked_change (pipeline, change_id, parked, capture, operation, key, image, is_waiting, holds_table)
@@ -70,12 +65,14 @@ struct ParkedRecords {
         let capture = String(table.capture)
         try session.query(
             """
-            insert into tidemark.parked_capture (pipeline, capture, schema_name, table_name, encoding) values ($1, $2, $3, $4, $5)
-            on conflict (pipeline, capture) do update set schema_name = excluded.schema_name, table_name = excluded.table_name
+            insert into tidemark.parked_capture (pipeline, capture, schema_name, table_name, encoding, target_schema, target_name)
+            values ($1, $2, $3, $4, $5, $6, $7)
+            on conflict (pipeline, capture) do update set schema_name = excluded.schema_name, table_name = excluded.table_name,
+                target_schema = excluded.target_schema, target_name = excluded.target_name
             """,
             [
                 .text(pipeline), .text(capture), .text(table.name.schema ?? Self.noSchema), .text(table.name.name),
-                .text(table.encoding.storedName),
+                .text(table.encoding.storedName), .optional(table.targetName.map { $0.schema ?? Self.noSchema }), .optional(table.targetName?.name),
             ])
         for (place, column) in table.columns.enumerated() {
             try session.query(
@@ -134,7 +131,8 @@ struct ParkedRecords {
     func tables() throws(PostgresFailure) -> [Int32: CapturedTable] {
         let columns = try session.query(
             """
-            select c.capture, c.schema_name, c.table_name, c.encoding, k.name, k.type, k.is_generated, k.key_position
+            select c.capture, c.schema_name, c.table_name, c.encoding, k.name, k.type, k.is_generated, k.key_position,
+                   c.target_schema, c.target_name
             from tidemark.parked_capture c join tidemark.parked_column k using (pipeline, capture)
             where c.pipeline = $1 order by c.capture, k.position
             """, [.text(pipeline)])
@@ -145,6 +143,7 @@ struct ParkedRecords {
             let name = columns[row, 4] ?? ""
             var table = tables[capture]
                 ?? CapturedTable(capture: capture, name: Self.name(columns[row, 1], columns[row, 2]), columns: [], keyColumns: [], encoding: encoding)
+            if let target = columns[row, 9] { table.targetName = Self.name(columns[row, 8], target) }
             table.columns.append(CapturedColumn(name: name, type: columns[row, 5] ?? "", isGenerated: columns[row, 6] == "t"))
             if let place = columns[row, 7].flatMap({ Int($0) }) { keys[capture, default: []].append((place, name)) }
             tables[capture] = table

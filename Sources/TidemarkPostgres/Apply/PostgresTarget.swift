@@ -119,6 +119,23 @@ package final class PostgresTarget: ChangeTarget {
         }
     }
 
+    package func note(quietThrough moment: Snapshot, after cursor: Cursor) throws {
+        do {
+            // An installation of an older version has no place for it.
+            guard try session.query(
+                "select exists (select from pg_attribute where attrelid = to_regclass('tidemark.cursor') and attname = 'quiet_snapshot')")[0, 0] == "t"
+            else { return }
+            try session.query(
+                """
+                update tidemark.cursor set quiet_after = snapshot, quiet_snapshot = $4
+                where pipeline = $1 and epoch = $2 and snapshot = $3 and closed_at is null
+                """,
+                [.text(context.pipeline), .text(String(cursor.epoch)), .text(cursor.snapshot.description), .text(moment.description)])
+        } catch {
+            throw TargetFault(error, context: context).error("a quiet source cannot be noted")
+        }
+    }
+
     package func lastWorker() throws -> String? {
         do {
             return try cursorRow.stored()?.worker

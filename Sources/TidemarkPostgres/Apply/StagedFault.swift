@@ -115,7 +115,7 @@ struct StagedFault {
             return fault(failure).error(
                 "the target refused a change", table: target.captured.name, key: rows[0, 1], changeID: rows[0, 0].flatMap { Int64($0) })
         }
-        let table = order.first { $0.captured.name.name == failure.table }?.captured.name
+        let table = order.first { $0.captured.atTarget.name == failure.table }?.captured.name
         return fault(failure).error("the target refused a window", table: table)
     }
 

@@ -95,7 +95,7 @@ struct StorageClassImage {
         return TidemarkError(
             "the target cannot hold a value", pipeline: context.pipeline, table: table.name, key: key, changeID: change.id,
             why: "\(name) is \(column.source.type) on the target, and the value is \(refusal.sentence)",
-            remedy: "Mend the row at the source, or type on the target: alter table \(PostgresIdentifier.quoted(table.name))"
+            remedy: "Mend the row at the source, or type on the target: alter table \(PostgresIdentifier.quoted(table.atTarget))"
                 + " alter column \(name) type \(refusal.typeThatFits); then type: tidemark run …", isAboutData: true)
     }
 }

@@ -3,10 +3,12 @@ import TidemarkCore
 /// What is wrong with a table of the target before any of its rows is looked at.
 struct TableMismatch {
     let table: TableName
+    /// As the target calls it.
+    let target: TableName
     let context: ApplyContext
 
     private static let again = "then type: tidemark run …; it goes on by itself."
-    private var quoted: String { PostgresIdentifier.quoted(table) }
+    private var quoted: String { PostgresIdentifier.quoted(target) }
 
     private func error(_ what: String, _ why: String, _ remedy: String, isAboutData: Bool = true) -> TidemarkError {
         TidemarkError(what, pipeline: context.pipeline, table: table, why: why, remedy: remedy, isAboutData: isAboutData)

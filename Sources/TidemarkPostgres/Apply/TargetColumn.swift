@@ -2,7 +2,7 @@ import TidemarkCore
 
 /// A column of the target, as far as statements need to know it.
 struct TargetColumn {
-    let name: String
+    var name: String
     /// As a column definition takes it: schema-qualified, with modifiers; a domain by its own name.
     let type: String
     /// The type below any domains, with the modifiers that hold for it.
@@ -30,6 +30,12 @@ struct TargetColumn {
 
     func fromRecord(_ alias: String = "x") -> String {
         isJSON ? "\(alias).\(quoted)::\(type)" : "\(alias).\(quoted)"
+    }
+
+    func called(_ name: String) -> TargetColumn {
+        var column = self
+        column.name = name
+        return column
     }
 
     /// The target's own equality between the table's column and the record's.
@@ -111,4 +117,13 @@ struct TargetColumn {
         where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
         order by a.attnum
         """
+}
+
+extension TargetColumn {
+    /// One that an expression computes: never of a key.
+    init(_ name: String, _ computed: ShapedTable.Computed) {
+        self.init(
+            name: name, type: computed.type, baseType: computed.type, isJSON: computed.isJSON, isGenerated: false, isIdentityAlways: false,
+            isNotNull: false, isOptional: true, comparesByText: false, comparesPlainly: false, equality: "pg_catalog.=", collation: nil)
+    }
 }

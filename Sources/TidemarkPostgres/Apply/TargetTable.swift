@@ -30,13 +30,13 @@ struct TargetTable {
 
     /// - Throws: `TidemarkError` where the target cannot take the table's changes, with the remedy.
     init(_ captured: CapturedTable, in session: PostgresSession, context: ApplyContext) throws {
-        let fault = TableMismatch(table: captured.name, context: context)
+        let fault = TableMismatch(table: captured.name, target: captured.atTarget, context: context)
         let found = try session.query(
             """
             select c.oid, c.relkind, c.relkind in ('r', 'p') and row_security_active(c.oid), \(TableShape.expressions(of: "array[c.oid]"))
             from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2
             """,
-            [.text(captured.name.schema ?? "public"), .text(captured.name.name)])
+            [.text(captured.atTarget.schema ?? "public"), .text(captured.atTarget.name)])
         guard found.count == 1, let oid = found[0, 0] else { throw fault.noTable() }
         guard let kind = found[0, 1], kind == "r" || kind == "p" else { throw fault.noOrdinaryTable(found[0, 1] ?? "") }
         guard found[0, 2] != "t" else { throw fault.rowSecurity() }
@@ -50,7 +50,7 @@ struct TargetTable {
         }
         self.captured = captured
         self.oid = oid
-        quotedName = PostgresIdentifier.quoted(captured.name)
+        quotedName = PostgresIdentifier.quoted(captured.atTarget)
         isPartitioned = kind == "p"
         shape = TableShape(oid: UInt32(oid) ?? 0, name: found[0, 3] ?? "", columns: found[0, 4] ?? "")
         let held = Set(captured.columns.map(\.name))
@@ -70,5 +70,15 @@ struct TargetTable {
         }
         guard index.isImmediate else { throw fault.deferrableKey(index.name, captured.keyColumns) }
         return index.oid
+    }
+
+    /// The table is locked by now; before it was, a column could have been altered so that it rounds what it is given.
+    func requireUnaltered(in session: PostgresSession, _ context: ApplyContext) throws {
+        let rows = try session.query("select \(TableShape.expressions(of: "array[$1::oid]"))", [.text(oid)])
+        guard rows[0, 0] == shape.name, rows[0, 1] == shape.columns else {
+            throw TidemarkError(
+                "a table of the target was altered while rows came", pipeline: context.pipeline, table: captured.name,
+                why: "its columns are no longer those that were found", remedy: "Nothing to do: they are loaded again.", retry: .later)
+        }
     }
 }

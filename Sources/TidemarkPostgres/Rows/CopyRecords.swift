@@ -11,8 +11,8 @@ struct CopyRecords {
         let rows = try session.query(
             """
             select schema_name, table_name, state, existing, capture, copied_through, rows, bytes, expected_rows,
-                   statements_after, statements_last, started_at, finished_at
-            from tidemark.table_copy where pipeline = $1 order by schema_name, table_name
+                   statements_after, statements_last, started_at, finished_at, j ->> 'shape'
+            from tidemark.table_copy c cross join lateral to_jsonb(c) j where pipeline = $1 order by schema_name, table_name
             """, [.text(pipeline)])
         return try (0..<rows.count).map { row in
             var copy = TableCopy(
@@ -24,7 +24,7 @@ struct CopyRecords {
             copy.copiedThrough = rows[row, 5]
             (copy.rows, copy.bytes) = (Int64(rows[row, 6] ?? "") ?? 0, Int64(rows[row, 7] ?? "") ?? 0)
             copy.expectedRows = Int64(rows[row, 8] ?? "") ?? 0
-            (copy.startedAt, copy.finishedAt) = (rows[row, 11], rows[row, 12])
+            (copy.startedAt, copy.finishedAt, copy.shape) = (rows[row, 11], rows[row, 12], rows[row, 13])
             return copy
         }
     }
@@ -35,7 +35,7 @@ struct CopyRecords {
             update set state = excluded.state, existing = excluded.existing, capture = excluded.capture,
                 copied_through = excluded.copied_through, rows = excluded.rows, bytes = excluded.bytes,
                 expected_rows = excluded.expected_rows, statements_after = excluded.statements_after,
-                statements_last = excluded.statements_last,
+                statements_last = excluded.statements_last, shape = excluded.shape,
                 started_at = case when excluded.state = 'waiting' then null
                                   when c.state = 'waiting' or c.started_at is null then clock_timestamp() else c.started_at end,
                 finished_at = case when excluded.state = 'done' then coalesce(c.finished_at, clock_timestamp()) end
@@ -45,8 +45,8 @@ struct CopyRecords {
         try session.query(
             """
             insert into tidemark.table_copy as c (pipeline, schema_name, table_name, state, existing, capture, copied_through,
-                rows, bytes, expected_rows, statements_after, statements_last, started_at, finished_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                rows, bytes, expected_rows, statements_after, statements_last, shape, started_at, finished_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
                 case when $4 <> 'waiting' then clock_timestamp() end, case when $4 = 'done' then clock_timestamp() end)
             on conflict (pipeline, schema_name, table_name) do \(replacing ? update : "nothing")
             """,
@@ -54,7 +54,7 @@ struct CopyRecords {
                 .text(pipeline), .text(copy.table.schema ?? ""), .text(copy.table.name), .text(copy.state.rawValue),
                 .text(copy.existing.rawValue), .text(String(copy.capture)), .optional(copy.copiedThrough),
                 .text(String(copy.rows)), .text(String(copy.bytes)), .text(String(copy.expectedRows)),
-                .json(JSONText.array(copy.statementsAfter)), .json(JSONText.array(copy.statementsLast)),
+                .json(JSONText.array(copy.statementsAfter)), .json(JSONText.array(copy.statementsLast)), .optional(copy.shape),
             ])
     }
 

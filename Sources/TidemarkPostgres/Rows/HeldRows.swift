@@ -3,6 +3,8 @@ import TidemarkCore
 /// The rows that a transaction of one side sees, as both sides of a comparison read them.
 struct HeldRows {
     let session: PostgresSession
+    /// At a source, how its rows become those that the target gets.
+    var shaping: SourceShaping?
     private let relations = Relations()
 
     /// Looked up once for each position that is held.
@@ -12,7 +14,12 @@ struct HeldRows {
 
     func relation(_ table: CapturedTable) throws -> RowRelation {
         if let known = relations.found[table.capture], known.table == table { return known }
-        let relation = try RowRelation(table, in: session)
+        let relation: RowRelation
+        if let shaping {
+            relation = try RowRelation(table, at: table.name, shaped: try shaping.changed(table), in: session)
+        } else {
+            relation = try RowRelation(table, at: table.atTarget, in: session)
+        }
         relations.found[table.capture] = relation
         return relation
     }

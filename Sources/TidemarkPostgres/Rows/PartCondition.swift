@@ -30,10 +30,12 @@ struct PartCondition {
         var conditions = further.map { [$0] } ?? []
         if part.after != nil { conditions.append("\(keyRow) > \(bound("after"))") }
         if part.through != nil { conditions.append("\(keyRow) <= \(bound("through"))") }
-        if let condition = part.condition { conditions.append("(\(condition)\n)") }
+        // Of the columns that the source has: beside the rule's own, below what is read.
+        if let condition = part.condition, relation.shaped == nil { conditions.append("(\(condition)\n)") }
+        let from = relation.from(matching: part.condition)
         let filter = conditions.isEmpty ? "" : " where \(conditions.joined(separator: " and "))"
-        guard part.keys != nil else { return "\(relation.from) as t\(filter)" }
-        return "\(keys) join \(relation.from) as t on \(matches)\(filter)"
+        guard part.keys != nil else { return "\(from) as t\(filter)" }
+        return "\(keys) join \(from) as t on \(matches)\(filter)"
     }
 
     /// The list of keys as `x`, each with its row `t` where there is one.

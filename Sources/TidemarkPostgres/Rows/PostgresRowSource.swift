@@ -4,6 +4,7 @@ package import TidemarkCore
 package final class PostgresRowSource: RowSource {
     private let session: PostgresSession
     private let rows: HeldRows
+    private let shaping: SourceShaping
     /// A page of rows in native form: small, so that the server at the other end begins early.
     private static let nativeBytesMax = 256 << 10
 
@@ -14,22 +15,28 @@ package final class PostgresRowSource: RowSource {
 
     package init(_ url: String) throws {
         session = try reporting("the source cannot be reached") { try PostgresSession(url) }
-        rows = HeldRows(session: session)
+        shaping = SourceShaping(session)
+        rows = HeldRows(session: session, shaping: shaping)
     }
+
+    package func shape(_ rules: TableRules) throws { shaping.follow(rules) }
 
     package func hold(_ tables: [TableName]) throws -> HeldPosition {
         try reporting("the source cannot be held still") {
+            rows.release()
+            try shaping.prepare()
             try rows.begin("read only", locking: tables)
             let held = try session.query("select pg_current_snapshot(), pg_export_snapshot()")
             return HeldPosition(
                 snapshot: .transactions(try TransactionSnapshot.parsed(held[0, 0])), share: held[0, 1],
-                tables: try CaptureRegistry.tables(in: session))
+                tables: try shaping.shaped(try CaptureRegistry.tables(in: session)))
         }
     }
 
     package func join(_ position: HeldPosition) throws {
         try reporting("a position of the source cannot be shared") {
             rows.release()
+            try shaping.prepare()
             try session.run("begin isolation level repeatable read read only")
             try session.run("set transaction snapshot \(PostgresIdentifier.literal(position.share ?? ""))")
             // Who waits to alter a table waits for the connection that holds the position: it must not wait for him.
@@ -49,16 +56,7 @@ package final class PostgresRowSource: RowSource {
 
     package func size(of table: CapturedTable) throws -> TableSize {
         try reporting("a table cannot be measured") {
-            let found = try session.query(
-                """
-                select sum(greatest(c.reltuples, 0))::bigint, sum(pg_table_size(c.oid))::bigint, bool_or(c.reltuples < 0)
-                from (select $1::oid as oid union select relid from pg_partition_tree($1::oid::regclass)) p
-                join pg_class c on c.oid = p.oid and c.relkind = 'r'
-                """, [.text(try rows.relation(table).oid)])
-            let bytes = Int64(found[0, 1] ?? "") ?? 0
-            let known = found[0, 2] == "t" ? nil : Int64(found[0, 0] ?? "")
-            // Never analyzed: by a usual width of rows.
-            return TableSize(rows: known ?? bytes / 100, bytes: bytes)
+            try RelationSize.read(of: try rows.relation(table).oid, in: session)
         }
     }
 
@@ -86,7 +84,7 @@ package final class PostgresRowSource: RowSource {
             // takes one statement only, so that nothing hides behind it.
             let relation = try rows.relation(table)
             for text in [condition, "(\(condition)\n)"] {
-                try session.query("explain select 1 from \(relation.from) as t where \(text)\n")
+                try session.query("explain select 1 from \(relation.plain) as t where \(text)\n")
             }
         } catch let failure as PostgresFailure {
             guard !failure.isConnectionLost else { throw failure.reported("the condition cannot be checked") }
@@ -136,10 +134,8 @@ package final class PostgresRowSource: RowSource {
     /// Rows as capture would log them, in the columns that `ChangeDecoder` reads; numbered, since a change's place
     /// among the others goes by its id.
     private func query(of part: TablePart, _ relation: RowRelation, _ condition: PartCondition) throws -> String {
-        let written = try session.query(
-            "select tidemark.row_image($1::oid::regclass), tidemark.row_key($1::oid::regclass, 't'), tidemark.row_key($1::oid::regclass, 'x')",
-            [.text(relation.oid)])
-        let (image, key) = (written[0, 0] ?? "null", written[0, 1] ?? "null")
+        let written = try WrittenRow(of: relation, in: session)
+        let (image, key) = (written.image, written.key)
         let capture = part.table.capture
         guard part.keys != nil else {
             let operation = relation.keys.isEmpty ? "I" : "U"
@@ -150,7 +146,7 @@ package final class PostgresRowSource: RowSource {
         }
         return """
             select row_number() over (), \(capture)::int, case when r.gone then 'D' else 'U' end::"char", r.key, r.image
-            from (select t.ctid is null as gone, case when t.ctid is null then \(written[0, 2] ?? "null") else \(key) end as key,
+            from (select t.ctid is null as gone, case when t.ctid is null then \(written.keyOfList) else \(key) end as key,
                          case when t.ctid is not null then \(image) end as image
                   from \(condition.fromEachKey) offset 0) r
             """

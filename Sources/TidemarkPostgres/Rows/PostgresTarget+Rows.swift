@@ -55,7 +55,7 @@ extension PostgresTarget: RowTarget {
                 case .native(let columns): try loadNative(columns, into: target, next)
                 case .changes: try loadChanges(order, next)
                 }
-                try requireShape(of: target)
+                try target.requireUnaltered(in: session, context)
                 if var copy {
                     copy.rows += loaded.rows
                     copy.bytes += loaded.bytes
@@ -245,16 +245,6 @@ extension PostgresTarget: RowTarget {
             }
         } catch let refusal as PageRefusal {
             throw refusal.askingForStaging(context)
-        }
-    }
-
-    /// The table is locked by now; before it was, a column could have been altered so that it rounds what it is given.
-    private func requireShape(of target: TargetTable) throws {
-        let rows = try session.query("select \(TableShape.expressions(of: "array[$1::oid]"))", [.text(target.oid)])
-        guard rows[0, 0] == target.shape.name, rows[0, 1] == target.shape.columns else {
-            throw TidemarkError(
-                "a table of the target was altered while rows came", pipeline: context.pipeline, table: target.captured.name,
-                why: "its columns are no longer those that were found", remedy: "Nothing to do: they are loaded again.", retry: .later)
         }
     }
 }

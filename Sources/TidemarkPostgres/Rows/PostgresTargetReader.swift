@@ -24,7 +24,7 @@ package final class PostgresTargetReader: TargetReader {
         try reading(nil) {
             tables.forget()
             for table in captured { tables.captured[table.capture] = table }
-            try rows.begin("", locking: captured.map(\.name))
+            try rows.begin("", locking: captured.map(\.atTarget))
             let found = try CursorRow(session: session, pipeline: pipeline).read()
             guard found.isAt(cursor) else { throw cursor.isElsewhere(than: found, pipeline: pipeline) }
         }

@@ -5,30 +5,34 @@ struct RowRelation {
     let table: CapturedTable
     let oid: String
     /// As FROM takes it: without those that inherit from it, which capture does not see either.
-    let from: String
+    let plain: String
+    /// How its rows become those that the target gets; nil where they are.
+    let shaped: ShapedTable?
     /// In the order of the captured columns.
     let columns: [TargetColumn]
     let keys: [TargetColumn]
     /// By what the keys are ordered; empty where that cannot be said of both sides alike.
     let keyOrder: [String]
 
-    init(_ table: CapturedTable, in session: PostgresSession) throws {
+    /// - Parameter shaped: at the source, what is read instead of its rows.
+    init(_ table: CapturedTable, at name: TableName, shaped: ShapedTable? = nil, in session: PostgresSession) throws {
         let rows = try session.query(
             """
             select c.oid, c.relkind from pg_class c join pg_namespace n on n.oid = c.relnamespace
             where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p')
             """,
-            [.text(table.name.schema ?? "public"), .text(table.name.name)])
+            [.text(name.schema ?? "public"), .text(name.name)])
         guard rows.count == 1, let oid = rows[0, 0] else {
             throw TidemarkError(
                 "a table is not there", table: table.name, why: "it was dropped, or renamed",
                 remedy: "If that is meant, type: tidemark setup …, which takes it out of the pipeline.")
         }
-        self.table = table
+        (self.table, self.shaped) = (table, shaped)
         self.oid = oid
-        let quoted = PostgresIdentifier.quoted(table.name)
-        from = rows[0, 1] == "p" ? quoted : "only \(quoted)"
-        let keyIndex = table.keyColumns.isEmpty ? nil : try TargetColumn.keyIndexes(of: oid, on: table.keyColumns, in: session).first
+        let quoted = PostgresIdentifier.quoted(name)
+        plain = rows[0, 1] == "p" ? quoted : "only \(quoted)"
+        let own = shaped?.source ?? table
+        let keyIndex = own.keyColumns.isEmpty ? nil : try TargetColumn.keyIndexes(of: oid, on: own.keyColumns, in: session).first
         let all = try TargetColumn.all(of: oid, keyIndex: keyIndex?.oid ?? "0", in: session)
         let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
         func column(_ name: String) throws -> TargetColumn {
@@ -39,10 +43,24 @@ struct RowRelation {
             }
             return found
         }
-        columns = try table.columns.map { try column($0.name) }
-        keys = try table.keyColumns.map { try column($0) }
-        keyOrder = try KeyOrdering(session: session, relation: oid).terms(of: keys)
+        if let shaped {
+            columns = try shaped.columns.map { shape in
+                if let computed = shaped.computed[shape.name] { return TargetColumn(shape.name, computed) }
+                return try column(shape.source ?? shape.name).called(shape.name)
+            }
+        } else {
+            columns = try table.columns.map { try column($0.name) }
+        }
+        let ownKeys = try own.keyColumns.map { try column($0) }
+        keyOrder = try KeyOrdering(session: session, relation: oid).terms(of: ownKeys)
+        keys = zip(ownKeys, table.keyColumns).map { $0.called($1) }
     }
+
+    /// As FROM takes it.
+    var from: String { from(matching: nil) }
+
+    /// - Parameter condition: of the columns that the table has itself, whatever becomes of them.
+    func from(matching condition: String?) -> String { shaped?.relation(plain, matching: condition) ?? plain }
 
     /// All values of a row as one text, bit for bit under the session's pinned settings.
     func line(_ alias: String = "t", of columns: [TargetColumn]) -> String {

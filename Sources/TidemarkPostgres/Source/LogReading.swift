@@ -67,11 +67,13 @@ final class LogReading {
     }
 
     func read(
-        _ window: Window, above id: Int64, captures: [Int32], _ limits: ReadLimits, _ receive: (ChangePage) throws -> Void
+        _ window: Window, above id: Int64, captures: [Int32], shaped: [ShapedTable] = [], _ limits: ReadLimits,
+        _ receive: (ChangePage) throws -> Void
     ) throws {
         guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
         for piece in Self.pieces(of: id..<max(id, window.throughID)) {
-            let rows = LogRows(ids: piece, start: start, end: end, captures: captures, withTransactions: withTransactions || keepsEveryChange)
+            let rows = LogRows(
+                ids: piece, start: start, end: end, captures: captures, withTransactions: withTransactions || keepsEveryChange, shaped: shaped)
             try session.copyOutChanges(try !keepsEveryChange && isRepetitive(rows) ? rows.folded : rows.inOrder, limits, receive)
         }
     }

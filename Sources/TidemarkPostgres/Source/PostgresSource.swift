@@ -9,6 +9,8 @@ package final class PostgresSource: ChangeSource {
     var marks: StreamMarks { StreamMarks(session: session, log: log) }
     private let shapes: ShapeWatch
     private let sequences: SequenceReading
+    private let shaping: SourceShaping
+    private var rules = TableRules()
     private var following = SequenceFollowing()
     /// As it was at the last thorough look at shapes.
     private var registry: (version: Int, tables: [CapturedTable])?
@@ -26,7 +28,13 @@ package final class PostgresSource: ChangeSource {
         log = LogReading(session: session, prepared: prepared)
         shapes = ShapeWatch(session, prepared)
         sequences = SequenceReading(session)
+        shaping = SourceShaping(session)
         self.limits = limits
+    }
+
+    package func shape(_ rules: TableRules) throws {
+        shaping.follow(rules)
+        (self.rules, registry) = (rules, nil)
     }
 
     package func noteTransactions() { log.withTransactions = true }
@@ -46,7 +54,7 @@ package final class PostgresSource: ChangeSource {
     package func capturedTables() throws -> [CapturedTable] {
         try reporting("the registry of captured tables cannot be read") {
             if let registry, registry.version == shapes.version, registry.version > 0 { return registry.tables }
-            let tables = try CaptureRegistry.tables(in: session)
+            let tables = try shaping.shaped(try CaptureRegistry.tables(in: session))
             registry = (shapes.version, tables)
             return tables
         }
@@ -108,12 +116,12 @@ package final class PostgresSource: ChangeSource {
     }
 
     package func sequences(_ selection: TableSelection) throws -> [SequenceState] {
-        try reporting("the sequences cannot be read") { try sequences.states(taking: selection, version: shapes.version) ?? [] }
+        try reporting("the sequences cannot be read") { rules.shaped(try sequences.states(taking: selection, version: shapes.version) ?? []) }
     }
 
     /// After the windows' end was taken: what a row of theirs drew from a sequence, it has given by now.
     private func carriedSequences(after cursor: Cursor, _ taken: TakenTables, witness: String) throws -> [SequenceState] {
-        let states = try sequences.states(taking: taken.selection, version: shapes.version)
+        let states = try sequences.states(taking: taken.selection, version: shapes.version).map(rules.shaped)
         return following.carried(states ?? [], after: cursor, witness: states == nil ? nil : witness)
     }
 
@@ -131,7 +139,7 @@ package final class PostgresSource: ChangeSource {
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         try reporting("the change log cannot be read") {
             let afterID = try advance(to: window)
-            try log.read(window, above: afterID, captures: captures, limits, receive)
+            try log.read(window, above: afterID, captures: captures, shaped: try shaping.changed(captures), limits, receive)
             // Rows may have been missing from it if it was.
             try requireNotLost()
         }
@@ -154,6 +162,11 @@ package final class PostgresSource: ChangeSource {
             try LogPruner(session: session).confirm(cursor, of: pipeline)
             return try LogLimitRecord(session: session).standing()
         }
+    }
+
+    package func quiet(after cursor: Cursor) -> Snapshot? {
+        guard let idle, cursor.snapshot == .transactions(idle.start), idle.now != idle.start else { return nil }
+        return .transactions(idle.now)
     }
 
     private var tickWriting: TickWriting { TickWriting(session: session, prepared: prepared, shapes: shapes) }

@@ -31,8 +31,15 @@ extension PostgresFailure: CustomStringConvertible {
 extension PostgresFailure {
     /// The same for a person: what was being done, and what to do about it.
     func reported(_ what: String) -> TidemarkError {
-        TidemarkError(what, why: ([description] + [detail].filter { !$0.isEmpty }).joined(separator: "; "), remedy: remedy,
+        if isAboutOwnSchema { return TornDown.error(nil, why: "\(what): \(description)") }
+        return TidemarkError(what, why: ([description] + [detail].filter { !$0.isEmpty }).joined(separator: "; "), remedy: remedy,
             retry: isTransient ? .later : .never)
+    }
+
+    /// Is what setup makes not there?
+    private var isAboutOwnSchema: Bool {
+        // The server's messages are translated; what they quote is not.
+        ["42P01", "3F000"].contains(sqlState) && (message.contains("\"tidemark.") || message.contains("\"tidemark\""))
     }
 
     private var remedy: String {

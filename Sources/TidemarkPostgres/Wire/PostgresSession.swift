@@ -268,6 +268,11 @@ package struct PostgresRows {
 
     package var count: Int { Int(PQntuples(result.pointer)) }
 
+    /// OID and modifier of each column's type; of a domain, the type below it.
+    var columnTypes: [(oid: UInt32, modifier: Int32)] {
+        (0..<PQnfields(result.pointer)).map { (PQftype(result.pointer, $0), PQfmod(result.pointer, $0)) }
+    }
+
     /// How many rows an INSERT, UPDATE or DELETE touched.
     package var affected: Int { Int(String(cString: PQcmdTuples(result.pointer))) ?? 0 }
 

@@ -11,7 +11,7 @@ extension SQLiteTargetAdministration {
 
     /// All of a table or nothing: where this is interrupted, the next run finds no half of it.
     package func create(_ creation: TableCreation) throws {
-        try saying("a table cannot be made on the target", table: creation.table, path: path) {
+        try saying("a table cannot be made on the target", table: creation.sourceName ?? creation.table, path: path) {
             try WriteLock(database: database).hold {
                 guard try !TableCreations(database: database).exists(creation.table) else { return }
                 for statement in creation.statementsBefore { try database.execute(statement.sql) }
@@ -32,15 +32,17 @@ struct TableCreations {
     ///   - missing: tables that the target lacks.
     ///   - all: those and the ones that it has.
     func all(of missing: [TableDefinition], among all: [TableDefinition]) throws -> [TableCreation] {
-        let names = Dictionary(grouping: all.map(\.table)) { SQLiteIdentifier.folded($0.name) }
-        if let same = names.values.first(where: { $0.count > 1 }) { throw TargetTables.sameName(same[0], same[1], pipeline: nil) }
+        let names = Dictionary(grouping: all) { SQLiteIdentifier.folded($0.table.name) }
+        if let same = names.values.first(where: { $0.count > 1 })?.map({ $0.sourceName ?? $0.table }) {
+            throw TargetTables.sameName(same[0], same[1], pipeline: nil)
+        }
         var free = IndexNames(database: database)
         return try missing.map { definition in
             let (before, after) = definition.engine == SQLiteEngine().name
                 ? (definition.statementsBefore, definition.statementsAfter)
                 : try ColumnwiseTable(source: definition).statements { try free.next(for: $0, on: definition.table.name) }
             return TableCreation(
-                table: definition.table, statementsBefore: before.map { PlannedStatement($0, lock: Self.lock) },
+                table: definition.table, sourceName: definition.sourceName, statementsBefore: before.map { PlannedStatement($0, lock: Self.lock) },
                 statementsAfter: after, statementsLast: [])
         }
     }

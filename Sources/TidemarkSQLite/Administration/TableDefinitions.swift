@@ -24,11 +24,7 @@ struct TableDefinitions {
     let database: SQLiteDatabase
 
     func definition(of table: SourceTable) throws -> TableDefinition {
-        guard let known = try SQLiteCatalog(database).table(table.name.name) else {
-            throw TidemarkError(
-                "a table cannot be read", table: table.name, why: "it is gone since the tables were listed",
-                remedy: "Type the command again.")
-        }
+        guard let known = try SQLiteCatalog(database).table(table.name.name) else { throw Self.gone(table.name) }
         let text = try database.rows(
             "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?", [.string(known.name)]).first?.first?.string
         let indexes = try indexes(of: known.name)
@@ -42,6 +38,11 @@ struct TableDefinitions {
             },
             statementsBefore: [text].compactMap(\.self) + (key.flatMap { indexes[$0].sql }.map { [$0] } ?? []),
             statementsAfter: others.compactMap(\.sql), foreignKeys: [])
+    }
+
+    static func gone(_ table: TableName) -> TidemarkError {
+        TidemarkError(
+            "a table cannot be read", table: table, why: "it is gone since the tables were listed", remedy: "Type the command again.")
     }
 
     /// Does the key stand in the table's text, as PRIMARY KEY or UNIQUE?

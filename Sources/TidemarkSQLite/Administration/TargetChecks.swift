@@ -7,8 +7,9 @@ struct TargetChecks {
     init(_ database: SQLiteDatabase) { self.database = database }
 
     func findings(_ source: SourceTable) throws -> [Finding] {
-        let captured = CapturedTable(
+        var captured = CapturedTable(
             capture: 0, name: source.name, columns: source.columns, keyColumns: source.keyColumns, encoding: source.encoding)
+        captured.targetName = source.targetName
         let shape = TargetShape(captured, pipeline: nil)
         var found: [Finding] = []
         do {

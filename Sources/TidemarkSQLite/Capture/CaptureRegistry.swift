@@ -26,8 +26,9 @@ struct CaptureRegistry {
     func capturedTables() throws(SQLiteFailure) -> [CapturedTable] {
         let columns = try database.rows(
             "SELECT capture, name, type, is_generated, key_position FROM main.tidemark_column ORDER BY capture, position")
+        let byCapture = Dictionary(grouping: columns) { $0[0].integer ?? 0 }
         return try database.rows("SELECT capture, table_name, retired_at FROM main.tidemark_capture ORDER BY capture").map { row in
-            let own = columns.filter { $0[0] == row[0] }
+            let own = byCapture[row[0].integer ?? 0] ?? []
             let key = own.filter { $0[4] != .null }.sorted { ($0[4].integer ?? 0) < ($1[4].integer ?? 0) }
             return CapturedTable(
                 capture: Int32(truncatingIfNeeded: row[0].integer ?? 0),

@@ -11,7 +11,7 @@ package struct SQLiteCatalog {
     ] + targetTables + [roleTable]
 
     /// What a target keeps.
-    static let targetTables = ["tidemark_cursor", "tidemark_table_copy", "tidemark_table_proof", "tidemark_repair"] + parkedTables
+    static let targetTables = ["tidemark_cursor", "tidemark_table_copy", "tidemark_table_proof", "tidemark_sync_unit", "tidemark_repair"] + parkedTables
 
     /// What it keeps of transactions that were set aside.
     static let parkedTables = [

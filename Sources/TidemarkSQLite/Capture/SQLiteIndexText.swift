@@ -49,7 +49,7 @@ struct SQLiteIndexText {
     private static func isBlank(_ token: String) -> Bool { token.allSatisfy(\.isWhitespace) }
 
     /// Words, quoted texts, blanks, operators; comments become a blank.
-    private static func tokens(_ sql: String) -> [String] {
+    static func tokens(_ sql: String) -> [String] {
         let text = Array(sql.unicodeScalars)
         var result: [String] = []
         var place = 0

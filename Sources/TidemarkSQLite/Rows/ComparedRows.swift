@@ -27,22 +27,37 @@ final class ComparedRows {
         }
     }
 
+    /// What one change would make another row of; nil where it would change nothing.
+    func kind(_ page: AppliedPage, _ index: Int) throws -> RowDifference.Kind? { try compare(page, index) { _ in } }
+
     private func difference(_ page: AppliedPage, _ index: Int) throws -> RowDifference? {
+        var columns: [String] = []
+        let kind = try compare(page, index) { given in
+            columns = names.indices.filter { !given.isSame(Int32($0), as: Int32($0), of: standing) }.map { names[$0] }
+        }
         // Spelled only for the few that differ.
-        func key() -> String { page.keyText(index) ?? "" }
+        return kind.map { RowDifference($0, key: page.keyText(index) ?? "", columns: columns) }
+    }
+
+    /// - Parameter differing: looks at the two rows while they are there, where they are not the same.
+    private func compare(
+        _ page: AppliedPage, _ index: Int, _ differing: (_ given: SQLiteStatement) -> Void
+    ) throws -> RowDifference.Kind? {
         do {
             defer { standing.reset() }
             try target.key.bind(page.key(index), to: standing, scratch.key)
             let isThere = try standing.step()
-            if page.page.changes[index].operation == .delete { return isThere ? RowDifference(.extra, key: key()) : nil }
-            guard isThere else { return RowDifference(.missing, key: key()) }
+            if page.page.changes[index].operation == .delete { return isThere ? .extra : nil }
+            guard isThere else { return .missing }
             defer { given.reset() }
             try target.image.bind(page.image(index), to: given, scratch.image)
             _ = try given.step()
-            let differing = names.indices.filter { !given.isSame(Int32($0), as: Int32($0), of: standing) }
-            return differing.isEmpty ? nil : RowDifference(.different, key: key(), columns: differing.map { names[$0] })
+            guard names.indices.contains(where: { !given.isSame(Int32($0), as: Int32($0), of: standing) }) else { return nil }
+            differing(given)
+            return .different
         } catch {
-            throw ApplyFault(pipeline: pipeline, table: target.captured.name, key: key()).error(for: error, order: .staged)
+            throw ApplyFault(pipeline: pipeline, table: target.captured.name, key: page.keyText(index))
+                .error(for: error, order: .staged)
         }
     }
 }

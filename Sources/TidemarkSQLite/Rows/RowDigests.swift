@@ -51,8 +51,7 @@ package struct RowDigests {
 
     /// By the key as it is given; a row that is not there has no entry.
     func columnHashes(keys: [String]) throws -> [String: [Int64]] {
-        let statement = try database.prepare(
-            "SELECT \(rows.columnList) FROM \(rows.quotedName) WHERE \(rows.keyMatch())")
+        let statement = try database.prepare(rows.rowByKey)
         let reader = RowKey(rows)
         var found: [String: [Int64]] = [:]
         for key in keys {

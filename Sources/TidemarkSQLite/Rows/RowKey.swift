@@ -20,6 +20,14 @@ struct RowKey {
         }
     }
 
+    /// - Parameter columns: of SQLite's own encoding.
+    init(_ columns: [SQLiteTable.Column], of table: TableName) {
+        self.table = table
+        self.columns = columns
+        names = columns.map(\.name)
+        meanings = columns.map { _ in .storageClass }
+    }
+
     /// The values in the order of the key's columns, as these columns hold them.
     func values(_ key: String) throws -> [SQLiteValue] {
         // A blank behind it, so that a number's end is always inside.

@@ -5,12 +5,15 @@ final class RowMoment {
     let database: SQLiteDatabase
     private let role: TableRows.Role
     private let pipeline: String?
+    /// Of a source.
+    private let shaping: SourceShaping?
     private var known: [CapturedTable: TableRows] = [:]
 
-    init(_ database: SQLiteDatabase, role: TableRows.Role, pipeline: String? = nil) {
+    init(_ database: SQLiteDatabase, role: TableRows.Role, pipeline: String? = nil, shaping: SourceShaping? = nil) {
         self.database = database
         self.role = role
         self.pipeline = pipeline
+        self.shaping = shaping
     }
 
     /// - Parameter first: reads something, which takes the snapshot.
@@ -34,7 +37,7 @@ final class RowMoment {
     /// As it is at the moment, in which the schema cannot change.
     func rows(of table: CapturedTable) throws -> TableRows {
         if database.isInTransaction, let rows = known[table] { return rows }
-        let rows = try TableRows(table, in: database, role: role, pipeline: pipeline)
+        let rows = try TableRows(table, in: database, role: role, pipeline: pipeline, shape: try shaping?.shape(of: table.capture))
         if database.isInTransaction { known[table] = rows }
         return rows
     }

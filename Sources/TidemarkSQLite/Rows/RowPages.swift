@@ -21,7 +21,7 @@ struct RowPages {
                     "rows cannot be read", table: rows.captured.name, why: "capture knows no column \(SQLiteIdentifier.quoted(name))",
                     remedy: "Type: tidemark setup …, and then the command again.")
             }
-            return rows.reference(rows.columns[place])
+            return rows.values[place]
         }.joined(separator: ", ")
         let buffer = RowBuffer(capacity: Self.bytesMax + Self.bytesMax / 4)
         let count = Int32(columns.count)
@@ -41,14 +41,14 @@ struct RowPages {
         } else {
             try each(part, rows.columnList) { statement in
                 page.append(statement)
-                if page.isFull { try receive(page.take()) }
+                if page.isFull { try receive(.changes(page.take())) }
             }
         }
-        if !page.isEmpty { try receive(page.take()) }
+        if !page.isEmpty { try receive(.changes(page.take())) }
     }
 
     private func readKeys(_ keys: [String], _ page: inout FilledPage, _ receive: (RowPage) throws -> Void) throws {
-        let row = try database.prepare("SELECT \(rows.columnList) FROM \(rows.quotedName) WHERE \(rows.keyMatch())")
+        let row = try database.prepare(rows.rowByKey)
         let reader = RowKey(rows)
         // A key that is not there is spelled as capture would, however it was given.
         let text = RowText(keysOf: rows)
@@ -57,7 +57,7 @@ struct RowPages {
             try row.bind(values)
             defer { row.reset() }
             if try row.step() { page.append(row) } else { page.appendDelete(text.text(values)) }
-            if page.isFull { try receive(page.take()) }
+            if page.isFull { try receive(.changes(page.take())) }
         }
     }
 
@@ -67,52 +67,5 @@ struct RowPages {
         try statement.bind(values)
         defer { statement.reset() }
         while try statement.step() { try body(statement) }
-    }
-
-    /// A page of changes that have no place in the log.
-    private struct FilledPage {
-        private let capture: Int32
-        private let keyPlaces: [Int32]
-        private let key: ImageLabels
-        private let image: ImageLabels
-        private let buffer = RowBuffer(capacity: 4096)
-        private var page = ChangePage()
-
-        /// A change's place among the others goes by its id.
-        private var number = Int64(0)
-
-        init(_ rows: TableRows) {
-            capture = rows.captured.capture
-            keyPlaces = rows.isKeyed ? rows.keyPlaces : []
-            key = ImageLabels(rows.captured.keyColumns)
-            image = ImageLabels(rows.captured.columns.map(\.name))
-        }
-
-        var isEmpty: Bool { page.changes.isEmpty }
-        var isFull: Bool { page.changes.count >= rowsMax || page.bytes.count >= bytesMax }
-
-        /// The current row: as an upsert, or an insertion where there is no key.
-        mutating func append(_ row: SQLiteStatement) {
-            buffer.clear()
-            if !keyPlaces.isEmpty { key.write(to: buffer) { row.appendImage(keyPlaces[$0], to: buffer) } }
-            let keyEnd = buffer.count
-            image.write(to: buffer) { row.appendImage(Int32($0), to: buffer) }
-            let bytes = buffer.bytes
-            number += 1
-            page.append(
-                id: number, capture: capture, operation: keyPlaces.isEmpty ? .insert : .update,
-                key: keyPlaces.isEmpty ? nil : UnsafeRawBufferPointer(rebasing: bytes[..<keyEnd]),
-                image: UnsafeRawBufferPointer(rebasing: bytes[keyEnd...]))
-        }
-
-        mutating func appendDelete(_ key: String) {
-            number += 1
-            Array(key.utf8).withUnsafeBytes { page.append(id: number, capture: capture, operation: .delete, key: $0, image: nil) }
-        }
-
-        mutating func take() -> RowPage {
-            defer { page = ChangePage() }
-            return .changes(page)
-        }
     }
 }

@@ -11,17 +11,23 @@ package final class SQLiteRowSource: RowSource {
     private let path: String
     private let place: FilePlace?
     private let moment: RowMoment
+    private let shaping: SourceShaping
 
     package init(path: String) throws {
         self.path = path
         place = FilePlace(path)
         let database = try SQLiteFile(path, role: "source").open()
         self.database = database
-        moment = RowMoment(database, role: .source)
+        shaping = SourceShaping(database)
+        moment = RowMoment(database, role: .source, shaping: shaping)
         holdMaxMs = try saying("the source cannot be read", path: path) {
             // In the other modes a reader keeps the application from committing.
             try database.rows("PRAGMA main.journal_mode").first?.first?.string == "wal" ? 2_000 : 100
         }
+    }
+
+    package func shape(_ rules: TableRules) throws {
+        try saying("the tables cannot be shaped", path: path) { try shaping.begin(rules) }
     }
 
     /// A transaction that has read is the moment, and in it no table can be altered under the reader.
@@ -36,7 +42,7 @@ package final class SQLiteRowSource: RowSource {
                         remedy: "Type: tidemark setup --source sqlite:\(path) --target …")
                 }
                 return HeldPosition(
-                    snapshot: .change(try log.last()?.id ?? 0), share: nil, tables: try CaptureRegistry(database).capturedTables())
+                    snapshot: .change(try log.last()?.id ?? 0), share: nil, tables: try shaping.tables(CaptureRegistry(database).capturedTables()))
             }
         }
     }
@@ -60,17 +66,7 @@ package final class SQLiteRowSource: RowSource {
     package func keyOrder(of table: CapturedTable) throws -> [String] { try reading(table) { $0.order } }
 
     package func key(in part: TablePart, afterRows rows: Int) throws -> String? {
-        try reading(part.table) { table in
-            guard table.isKeyed else { return nil }
-            let (condition, values) = try table.condition(of: part)
-            let columns = table.keyColumns.map(table.reference).joined(separator: ", ")
-            // The row behind it says that there are more.
-            let found = try database.rows(
-                """
-                SELECT \(columns) FROM \(table.quotedName) WHERE \(condition) ORDER BY \(table.keyOrder) LIMIT 2 OFFSET \(max(rows, 1) - 1)
-                """, values)
-            return found.count == 2 ? RowText(keysOf: table).text(found[0]) : nil
-        }
+        try reading(part.table) { try PartKeys(database, $0).key(in: part, afterRows: rows) }
     }
 
     package func check(condition: String, of table: CapturedTable) throws {

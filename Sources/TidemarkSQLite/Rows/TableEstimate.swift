@@ -16,7 +16,8 @@ struct TableEstimate {
     func size() throws -> TableSize {
         let rowBytes = try averageRowBytes()
         let counted = try number("SELECT count(*) FROM (SELECT 1 FROM \(rows.quotedName) LIMIT \(countedMax))") ?? 0
-        var estimate = counted
+        // How many of a larger table's rows travel is not looked for: parts are cut by what has to be read.
+        var estimate = counted < countedMax ? try number(rows.count(upTo: countedMax)) ?? 0 : counted
         if counted == countedMax {
             let inFile = try number("SELECT page_count * page_size FROM pragma_page_count('main'), pragma_page_size('main')") ?? 0
             // The file holds every other estimate down.
@@ -40,14 +41,14 @@ struct TableEstimate {
     }
 
     private func analyzed() throws(SQLiteFailure) -> Int64? {
-        guard try number("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_stat1'") != nil else { return nil }
+        guard try database.hasTable("sqlite_stat1") else { return nil }
         return try database.rows(
             "SELECT max(CAST(stat AS INTEGER)) FROM main.sqlite_stat1 WHERE tbl = ?", [.string(rows.table.name)]
         ).first?.first?.integer
     }
 
     private func averageRowBytes() throws(SQLiteFailure) -> Int64 {
-        let terms = rows.columns.map { "coalesce(length(CAST(\(SQLiteIdentifier.quoted($0.name)) AS BLOB)), 0) + 1" }
+        let terms = rows.values.map { "coalesce(length(CAST(\($0) AS BLOB)), 0) + 1" }
         let sums = terms.isEmpty ? ["1"] : terms
         // A chain of 2,000 columns is deeper than SQLite's limit; the first hundred say enough.
         let shown = sums.prefix(100).joined(separator: " + ")

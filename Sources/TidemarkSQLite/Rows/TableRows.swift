@@ -8,19 +8,28 @@ struct TableRows {
 
     let captured: CapturedTable
     let table: SQLiteTable
-    /// Here, in the order of `captured.columns`.
+    /// Here, in the order of `captured.columns`. One that is computed on its way has the name that it gets.
     let columns: [SQLiteTable.Column]
+    /// What is read of them, as SQL, in the same order.
+    let values: [String]
+    /// A condition that rows have to fulfil to be read at all.
+    private let filter: String?
     /// Of the key's index, in the order of `captured.keyColumns`; empty where the table has no key.
     let keyTerms: [SQLiteTable.Index.Term]
     let quotedName: String
 
-    init(_ captured: CapturedTable, in database: SQLiteDatabase, role: Role, pipeline: String? = nil) throws {
-        let shape = TargetShape(captured, pipeline: pipeline)
+    /// - Parameter shape: how a source's rows travel; `captured` says the same of them as its `shaped`.
+    init(_ captured: CapturedTable, in database: SQLiteDatabase, role: Role, pipeline: String? = nil, shape: RowShape? = nil) throws {
+        let logged = shape?.captured ?? captured
+        let found = TargetShape(logged, pipeline: pipeline)
         do {
-            let table = try shape.table(in: database)
-            columns = try captured.columns.map { try shape.column($0, of: table) }
-            keyTerms = try shape.keyTerms(of: table)
+            let table = try found.table(in: database)
+            let own = try logged.columns.map { try found.column($0, of: table) }
+            keyTerms = try found.keyTerms(of: table)
             self.table = table
+            columns = shape?.columns(among: own) ?? own
+            values = shape?.expressions(in: table.name, columns: own.map(\.name)) ?? own.map { Self.reference($0, in: table) }
+            filter = shape?.condition
         } catch {
             guard role == .source, error is TidemarkError else { throw error }
             throw TidemarkError(
@@ -57,11 +66,26 @@ struct TableRows {
     }
 
     /// A column, qualified by the table, which has no other name in these statements.
-    func reference(_ column: SQLiteTable.Column) -> String {
+    func reference(_ column: SQLiteTable.Column) -> String { Self.reference(column, in: table) }
+
+    private static func reference(_ column: SQLiteTable.Column, in table: SQLiteTable) -> String {
         "\(SQLiteIdentifier.quoted(table.name)).\(SQLiteIdentifier.quoted(column.name))"
     }
 
-    var columnList: String { columns.map(reference).joined(separator: ", ") }
+    var columnList: String { values.joined(separator: ", ") }
+
+    /// Selects the row with a key, if it travels.
+    var rowByKey: String { "SELECT \(columnList) FROM \(quotedName) WHERE \(([keyMatch()] + filters).joined(separator: " AND "))" }
+
+    /// Does the row travel? 1 or 0.
+    var travels: String { filter.map { "(\($0) IS TRUE)" } ?? "1" }
+
+    private var filters: [String] { filter.map { [$0] } ?? [] }
+
+    /// How many rows travel, where they are no more than so many.
+    func count(upTo rowsMax: Int64) -> String {
+        "SELECT count(*) FROM (SELECT 1 FROM \(quotedName) WHERE \(filter ?? "1") LIMIT \(rowsMax))"
+    }
 
     /// Exactly the row with a key: by the key's index, and then by storage class and bytes, as equal under a collation
     /// is not the same key.
@@ -80,7 +104,8 @@ struct TableRows {
     }
 
     /// The condition of a part that is a range, and the values for its parameters.
-    func condition(of part: TablePart) throws -> (sql: String, values: [SQLiteValue]) {
+    /// - Parameter travelling: only of rows that travel.
+    func condition(of part: TablePart, travelling: Bool = true) throws -> (sql: String, values: [SQLiteValue]) {
         precondition(part.keys == nil, "a list of keys is no range")
         var conditions: [String] = []
         var values: [SQLiteValue] = []
@@ -101,6 +126,7 @@ struct TableRows {
         if !conditions.isEmpty { conditions = [withNulls(conditions.joined(separator: " AND "), isFirst: part.after == nil)] }
         // On a line of its own, so that a comment in it does not hide what follows.
         if let typed = part.condition { conditions.append("(\(typed)\n)") }
+        if travelling { conditions += filters }
         return (conditions.isEmpty ? "1" : conditions.joined(separator: " AND "), values)
     }
 

@@ -4,10 +4,15 @@ import TidemarkCore
 struct TypedCondition {
     private let text: String
     private let rows: TableRows
+    private let remedy: String
 
-    init(_ text: String, of rows: TableRows) {
+    init(
+        _ text: String, of rows: TableRows,
+        remedy: String = "--where takes what would stand behind WHERE in SQLite's SQL, such as: id > 100 AND region = 'north'"
+    ) {
         self.text = text
         self.rows = rows
+        self.remedy = remedy
     }
 
     func check(in database: SQLiteDatabase) throws {
@@ -29,6 +34,6 @@ struct TypedCondition {
     private func refused(_ why: String) -> TidemarkError {
         TidemarkError(
             "the condition cannot be used", table: rows.captured.name, why: "“\(text)”: \(why)",
-            remedy: "--where takes what would stand behind WHERE in SQLite's SQL, such as: id > 100 AND region = 'north'")
+            remedy: remedy)
     }
 }

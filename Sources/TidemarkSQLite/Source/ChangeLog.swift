@@ -31,7 +31,7 @@ struct ChangeLog {
     }
 
     func isInstalled() throws(SQLiteFailure) -> Bool {
-        try !database.rows("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'tidemark_installation'").isEmpty
+        try database.hasTable("tidemark_installation")
     }
 
     /// Why the log does not continue the cursor, or nil where it does. The row that was applied last must stand there

@@ -6,7 +6,7 @@ struct LogLimitRecord {
 
     /// An installation of an older version has none until setup renews it.
     func isInstalled() throws(SQLiteFailure) -> Bool {
-        try !database.rows("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'tidemark_log_limit'").isEmpty
+        try database.hasTable("tidemark_log_limit")
     }
 
     func read() throws(SQLiteFailure) -> LogLimit? {

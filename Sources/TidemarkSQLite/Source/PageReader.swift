@@ -5,8 +5,11 @@ final class PageReader {
     private let statement: SQLiteStatement
     private let captures: Set<Int32>
     private let limits: SQLiteSourceLimits
+    /// Nil where changes travel as they are logged.
+    private let shaping: LogShaping?
 
-    init(_ database: SQLiteDatabase, captures: [Int32], limits: SQLiteSourceLimits) throws(SQLiteFailure) {
+    init(_ database: SQLiteDatabase, captures: [Int32], limits: SQLiteSourceLimits, shaping: LogShaping? = nil) throws(SQLiteFailure) {
+        self.shaping = shaping
         self.captures = Set(captures)
         self.limits = limits
         statement = try database.prepare(
@@ -18,6 +21,11 @@ final class PageReader {
 
     /// - Returns: the next page, and how far it reaches in the log; nil where there is nothing left.
     func page(after: Int64, upTo end: Int64) throws -> (ChangePage, (lastID: Int64, rows: Int64)?) {
+        let (page, read) = try logged(after: after, upTo: end)
+        return (try shaping?.shaped(page) ?? page, read)
+    }
+
+    private func logged(after: Int64, upTo end: Int64) throws -> (ChangePage, (lastID: Int64, rows: Int64)?) {
         try statement.bind([.integer(after), .integer(end), .integer(Int64(limits.pageChangesMax))])
         // However it ends: an open statement is an open transaction.
         defer { statement.reset() }

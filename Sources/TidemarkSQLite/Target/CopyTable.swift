@@ -7,10 +7,12 @@ struct CopyTable {
     init(_ database: SQLiteDatabase) { self.database = database }
 
     func copies(of pipeline: String) throws -> [TableCopy] {
-        try database.rows(
+        // `status` also reads what an older version has made.
+        let shape = try TargetInstallation(database).knowsShapes() ? "shape" : "NULL"
+        return try database.rows(
             """
             SELECT schema_name, table_name, state, existing, capture, copied_through, rows, bytes, expected_rows,
-                statements_after, statements_last, started_at, finished_at
+                statements_after, statements_last, started_at, finished_at, \(shape)
             FROM main.tidemark_table_copy WHERE pipeline = ? ORDER BY schema_name, table_name
             """, [.string(pipeline)]
         ).map { row in
@@ -28,7 +30,7 @@ struct CopyTable {
             copy.capture = Int32(truncatingIfNeeded: row[4].integer ?? 0)
             copy.copiedThrough = row[5].string
             (copy.rows, copy.bytes, copy.expectedRows) = (row[6].integer ?? 0, row[7].integer ?? 0, row[8].integer ?? 0)
-            (copy.startedAt, copy.finishedAt) = (row[11].string, row[12].string)
+            (copy.startedAt, copy.finishedAt, copy.shape) = (row[11].string, row[12].string, row[13].string)
             return copy
         }
     }
@@ -42,7 +44,7 @@ struct CopyTable {
                 state = excluded.state, existing = excluded.existing, capture = excluded.capture,
                 copied_through = excluded.copied_through, rows = excluded.rows, bytes = excluded.bytes,
                 expected_rows = excluded.expected_rows, statements_after = excluded.statements_after,
-                statements_last = excluded.statements_last,
+                statements_last = excluded.statements_last, shape = excluded.shape,
                 started_at = CASE WHEN excluded.state = 'waiting' THEN NULL
                     WHEN ?13 IS NULL AND (tidemark_table_copy.state = 'copying' OR excluded.state = tidemark_table_copy.state)
                     THEN coalesce(tidemark_table_copy.started_at, excluded.started_at) ELSE excluded.started_at END,
@@ -61,8 +63,8 @@ struct CopyTable {
 
     private static let insertion = """
         INSERT INTO main.tidemark_table_copy (pipeline, schema_name, table_name, state, existing, capture, copied_through,
-            rows, bytes, expected_rows, statements_after, statements_last, started_at, finished_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+            rows, bytes, expected_rows, statements_after, statements_last, shape, started_at, finished_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?15,
             CASE WHEN ?4 <> 'waiting' THEN coalesce(?13, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) END,
             CASE WHEN ?4 = 'done' THEN coalesce(?14, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) END)
         """
@@ -73,7 +75,7 @@ struct CopyTable {
             .string(copy.existing.rawValue), .integer(Int64(copy.capture)), .optional(copy.copiedThrough),
             .integer(copy.rows), .integer(copy.bytes), .integer(copy.expectedRows),
             .string(JSONTexts.array(copy.statementsAfter)), .string(JSONTexts.array(copy.statementsLast)),
-            .optional(copy.startedAt), .optional(copy.finishedAt),
+            .optional(copy.startedAt), .optional(copy.finishedAt), .optional(copy.shape),
         ]
     }
 }

@@ -7,7 +7,7 @@ struct CursorTable {
     init(_ database: SQLiteDatabase) { self.database = database }
 
     func exists() throws(SQLiteFailure) -> Bool {
-        try !database.rows("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'tidemark_cursor'").isEmpty
+        try database.hasTable("tidemark_cursor")
     }
 
     /// The columns that `cursor(_:pipeline:)` reads.
@@ -83,6 +83,11 @@ struct CursorTable {
     /// Makes sure, in the caller's write transaction, that the worker of that epoch still holds the pipeline.
     func requireEpoch(of cursor: Cursor, of pipeline: String) throws {
         guard try open(pipeline)?.epoch == cursor.epoch else { throw try elsewhere(than: cursor, of: pipeline) }
+    }
+
+    /// The same for who knows no place, as there is none to be at.
+    func requireEpoch(_ epoch: Int64, of pipeline: String) throws {
+        try requireEpoch(of: Cursor(source: "", snapshot: .change(0), witness: "", lastID: 0, epoch: epoch), of: pipeline)
     }
 
     static func cursor(_ row: [SQLiteValue], pipeline: String) throws -> Cursor {

@@ -10,7 +10,25 @@ struct ParkedTables {
     private var name: SQLiteValue { .string(pipeline) }
 
     func exist() throws(SQLiteFailure) -> Bool {
-        try !database.rows("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'tidemark_parked_audit_table'").isEmpty
+        try database.hasTable("tidemark_parked_audit_table")
+    }
+
+    // MARK: Installation
+
+    private static let targetNames = ["target_schema", "target_name"]
+
+    /// What an older version's lack.
+    static func upgrades(in database: SQLiteDatabase) throws(SQLiteFailure) -> [String] {
+        let known = try columns(in: database)
+        guard !known.isEmpty else { return [] }
+        return targetNames.filter { !known.contains($0) }.map { "ALTER TABLE tidemark_parked_capture ADD COLUMN \($0) TEXT" }
+    }
+
+    /// What is parked can be read also before setup has renewed an older version's.
+    private func knowsTargetNames() throws(SQLiteFailure) -> Bool { try Self.columns(in: database).isSuperset(of: Self.targetNames) }
+
+    private static func columns(in database: SQLiteDatabase) throws(SQLiteFailure) -> Set<String> {
+        Set(try database.rows("SELECT name FROM pragma_table_info('tidemark_parked_capture', 'main')").compactMap { $0[0].string })
     }
 
     // MARK: Parking
@@ -40,12 +58,7 @@ struct ParkedTables {
         for change in page.parked.changes where known.insert(change.capture).inserted {
             if let table = tables[change.capture] { try add(table) }
         }
-        func id(_ owner: ParkedOwner) -> Int64 {
-            switch owner {
-            case .known(let id): id
-            case .new(let place): ids[place]
-            }
-        }
+        func id(_ owner: ParkedOwner) -> Int64 { owner.id(among: ids) }
         let insert = try database.prepare("INSERT INTO main.tidemark_parked_change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
         func text(_ range: Range<Int>?) -> SQLiteValue { range.map { .text(Array(page.parked.bytes[$0])) } ?? .null }
         for (change, place) in zip(page.parked.changes, page.places) {
@@ -71,11 +84,22 @@ struct ParkedTables {
 
     private func add(_ table: CapturedTable) throws(SQLiteFailure) {
         let capture = SQLiteValue.integer(Int64(table.capture))
+        // Settled by now, what was kept of it may have been shaped otherwise.
         _ = try database.rows(
             """
-            INSERT INTO main.tidemark_parked_capture VALUES (?, ?, ?, ?, ?)
+            DELETE FROM main.tidemark_parked_column WHERE pipeline = ?1 AND capture = ?2
+                AND NOT EXISTS (SELECT 1 FROM main.tidemark_parked_change WHERE pipeline = ?1 AND capture = ?2)
+            """, [name, capture])
+        _ = try database.rows(
+            """
+            INSERT INTO main.tidemark_parked_capture (pipeline, capture, schema_name, table_name, encoding) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (pipeline, capture) DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name
             """, [name, capture, .string(table.name.schema ?? ""), .string(table.name.name), .string(table.encoding.storedName)])
+        if try knowsTargetNames() {
+            _ = try database.rows(
+                "UPDATE main.tidemark_parked_capture SET target_schema = ?, target_name = ? WHERE pipeline = ? AND capture = ?",
+                [.optional(table.targetName?.schema), .optional(table.targetName?.name), name, capture])
+        }
         for (place, column) in table.columns.enumerated() {
             _ = try database.rows(
                 "INSERT INTO main.tidemark_parked_column VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -110,9 +134,10 @@ struct ParkedTables {
     func tables() throws(SQLiteFailure) -> [Int32: CapturedTable] {
         var tables: [Int32: CapturedTable] = [:]
         var keys: [Int32: [(Int64, String)]] = [:]
+        let names = try knowsTargetNames() ? "c.target_schema, c.target_name" : "NULL, NULL"
         for row in try database.rows(
             """
-            SELECT c.capture, c.schema_name, c.table_name, c.encoding, k.name, k.type, k.is_generated, k.key_position
+            SELECT c.capture, c.schema_name, c.table_name, c.encoding, k.name, k.type, k.is_generated, k.key_position, \(names)
             FROM main.tidemark_parked_capture c JOIN main.tidemark_parked_column k USING (pipeline, capture)
             WHERE c.pipeline = ? ORDER BY c.capture, k.position
             """, [name]) {
@@ -120,6 +145,7 @@ struct ParkedTables {
             let capture = Int32(truncatingIfNeeded: number)
             var table = tables[capture]
                 ?? CapturedTable(capture: capture, name: StoredTableName.name(row[1], row[2]), columns: [], keyColumns: [], encoding: encoding)
+            table.targetName = row[9].string.map { TableName(schema: row[8].string, name: $0) }
             table.columns.append(CapturedColumn(name: column, type: row[5].string ?? "", isGenerated: row[6].integer == 1))
             if let place = row[7].integer { keys[capture, default: []].append((place, column)) }
             tables[capture] = table

@@ -10,12 +10,13 @@ struct TargetInstallation {
     /// What `make` would run now.
     func statements() throws(SQLiteFailure) -> [String] {
         let standing = try tables()
-        var statements: [String] = []
+        var statements = try ParkedTables.upgrades(in: database)
         if standing.contains("tidemark_cursor") {
-            let known = try cursorColumns()
+            let known = try columns(of: "tidemark_cursor")
             statements += Self.addedColumns.filter { !known.contains($0.name) }
                 .map { "ALTER TABLE tidemark_cursor ADD COLUMN \($0.name) \($0.type)" }
         }
+        if standing.contains("tidemark_table_copy"), try !knowsShapes() { statements.append("ALTER TABLE tidemark_table_copy ADD COLUMN shape TEXT") }
         let hasRoles = try RoleTable(database).exists()
         guard standing.count < SQLiteCatalog.targetTables.count || !hasRoles else { return statements }
         return statements + SQLScript.statements(SQLiteSQL.target)
@@ -54,6 +55,7 @@ struct TargetInstallation {
 
     func hasCopies() throws(SQLiteFailure) -> Bool { try tables().contains("tidemark_table_copy") }
     func hasProofs() throws(SQLiteFailure) -> Bool { try tables().contains("tidemark_table_proof") }
+    func hasUnits() throws(SQLiteFailure) -> Bool { try tables().contains("tidemark_sync_unit") }
 
     private func tables() throws(SQLiteFailure) -> [String] {
         let standing = try database.rows("SELECT name FROM main.sqlite_schema WHERE type = 'table'").compactMap { $0[0].string }
@@ -68,11 +70,15 @@ struct TargetInstallation {
 
     /// Has a cursor's row everything that this version knows of?
     func isCurrent() throws(SQLiteFailure) -> Bool {
-        let known = try cursorColumns()
+        guard try knowsShapes() else { return false }
+        let known = try columns(of: "tidemark_cursor")
         return Self.addedColumns.allSatisfy { known.contains($0.name) }
     }
 
-    private func cursorColumns() throws(SQLiteFailure) -> Set<String> {
-        Set(try database.rows("SELECT name FROM pragma_table_info('tidemark_cursor', 'main')").compactMap { $0[0].string })
+    /// Do copies keep what of their table is taken?
+    func knowsShapes() throws(SQLiteFailure) -> Bool { try columns(of: "tidemark_table_copy").contains("shape") }
+
+    private func columns(of table: String) throws(SQLiteFailure) -> Set<String> {
+        Set(try database.rows("SELECT name FROM pragma_table_info(?, 'main')", [.string(table)]).compactMap { $0[0].string })
     }
 }

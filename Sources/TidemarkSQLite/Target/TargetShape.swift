@@ -11,13 +11,13 @@ struct TargetShape {
         self.pipeline = pipeline
     }
 
-    /// The table with the captured one's name; SQLite knows no schemas, so that part is dropped.
+    /// The table with the captured one's name, or the one that the pipeline gives it.
     func table(in database: SQLiteDatabase) throws -> SQLiteTable {
-        if let table = try SQLiteCatalog(database).table(captured.name.name) { return table }
+        if let table = try SQLiteCatalog(database).table(captured.atTarget.name) { return table }
         let columns = captured.columns.map { SQLiteIdentifier.quoted($0.name) }.joined(separator: ", ")
         throw error(
             "the target lacks a table", why: "the source captures it",
-            remedy: "Type tidemark setup --create …, or on the target: CREATE TABLE \(SQLiteIdentifier.quoted(captured.name.name)) (\(columns)) with the"
+            remedy: "Type tidemark setup --create …, or on the target: CREATE TABLE \(SQLiteIdentifier.quoted(captured.atTarget.name)) (\(columns)) with the"
                 + " source's types and key, or leave it out with --exclude; then type: tidemark run …")
     }
 
@@ -65,6 +65,7 @@ struct TargetShape {
     }
 
     private func error(_ what: String, why: String, remedy: String) -> TidemarkError {
-        TidemarkError(what, pipeline: pipeline, table: captured.name, why: why, remedy: remedy, isAboutData: true)
+        let name = captured.targetName.map { ", and the pipeline calls it \($0) on the target" } ?? ""
+        return TidemarkError(what, pipeline: pipeline, table: captured.name, why: why + name, remedy: remedy, isAboutData: true)
     }
 }

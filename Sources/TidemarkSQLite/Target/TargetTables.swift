@@ -29,10 +29,10 @@ final class TargetTables {
                 why: "the source's registry has no capture \(capture)",
                 remedy: "The registry was altered by hand: type tidemark teardown … and tidemark setup …, then tidemark run --existing empty …")
         }
-        let name = SQLiteIdentifier.folded(found.name.name)
-        if let other = captured.values.first(where: {
-            SQLiteIdentifier.folded($0.name.name) == name && $0.name.schema != found.name.schema
-        }) { throw Self.sameName(found.name, other.name, pipeline: pipeline) }
+        let name = SQLiteIdentifier.folded(found.atTarget.name)
+        if let other = captured.values.first(where: { SQLiteIdentifier.folded($0.atTarget.name) == name && !$0.isSameTable(as: found) }) {
+            throw Self.sameName(found.name, other.name, pipeline: pipeline)
+        }
         let slot = slots[name] ?? Int64(slots.count)
         slots[name] = slot
         let table = try TargetTable(found, slot: slot, in: database, pipeline: pipeline)
@@ -44,7 +44,16 @@ final class TargetTables {
     static func sameName(_ one: TableName, _ other: TableName, pipeline: String?) -> TidemarkError {
         TidemarkError(
             "two tables of the source are one on the target", pipeline: pipeline, table: one,
-            why: "\(other) has the same name, and SQLite has no schemas",
-            remedy: "Leave one of them out with --exclude \(max(one, other)), and type: tidemark setup …")
+            why: "\(other) has the same name there, and SQLite has no schemas",
+            remedy: "Leave one of them out with --exclude \(max(one, other)), or give one another name with to: in the pipeline's tables;"
+                + " then type: tidemark setup …")
+    }
+}
+
+extension CapturedTable {
+    /// Is it another generation of the same table? SQLite's own names have no case.
+    fileprivate func isSameTable(as other: CapturedTable) -> Bool {
+        if encoding == .typedText { return name == other.name }
+        return SQLiteIdentifier.folded(name.name) == SQLiteIdentifier.folded(other.name.name)
     }
 }

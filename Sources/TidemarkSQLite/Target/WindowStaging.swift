@@ -13,6 +13,9 @@ final class WindowStaging {
                 operation = excluded.operation, image = excluded.image
             """)
     }
+    private lazy var withdrawing = Result<SQLiteStatement, SQLiteFailure> { () throws(SQLiteFailure) in
+        try database.prepare("DELETE FROM temp.tidemark_staged WHERE slot = ?1 AND key = ?2")
+    }
     private lazy var counting = Result<SQLiteStatement, SQLiteFailure> { () throws(SQLiteFailure) in
         try database.prepare(
             """
@@ -55,6 +58,15 @@ final class WindowStaging {
         } else {
             _ = statement.bindBlob(borrowing: page.image(index), at: 6)
         }
+        try statement.run()
+    }
+
+    /// Forgets what was put for a row that needs no change after all.
+    func withdraw(_ page: AppliedPage, _ index: Int, _ table: TargetTable) throws {
+        guard isUsed else { return }
+        let statement = try withdrawing.get()
+        statement.bind(table.slot, at: 1)
+        _ = statement.bindBlob(borrowing: page.key(index), at: 2)
         try statement.run()
     }
 

@@ -18,9 +18,10 @@ package final class SQLiteDatabase {
     /// Settings of SQLite in this process, made before its first connection.
     ///
     /// A statement that writes several rows keeps the pages it changes, to take them back if it fails: in a temporary
-    /// file from 64 KiB on, which for rows that lie far apart costs twice what the rows do. And every allocation would
-    /// take a mutex, to count memory that nobody asks for.
-    private static let isConfigured: Bool = tidemark_sqlite_set_statement_journal(4 << 20) == SQLITE_OK
+    /// file from 64 KiB on, which for rows that lie far apart costs twice what the rows do. Twice as much is the most: SQLite
+    /// hands what it kept to the file in one piece, its writes cut a piece to its lower 17 bits, and what is missing is a full
+    /// disk to it. And every allocation would take a mutex, to count memory that nobody asks for.
+    private static let isConfigured: Bool = tidemark_sqlite_set_statement_journal(0x1ffff) == SQLITE_OK
         && tidemark_sqlite_count_memory(0) == SQLITE_OK
 
     /// Opens a file. Pragmas that outlive the connection are left as they are.
@@ -79,6 +80,12 @@ package final class SQLiteDatabase {
         var rows: [[SQLiteValue]] = []
         while try statement.step() { rows.append(statement.row()) }
         return rows
+    }
+
+    /// Is there a table of that name? By what the connection knows of the schema: `sqlite_schema` would be read whole, and holds
+    /// the text of all triggers.
+    package func hasTable(_ name: String) throws(SQLiteFailure) -> Bool {
+        try !rows("SELECT 1 FROM pragma_table_info(?, 'main') LIMIT 1", [.string(name)]).isEmpty
     }
 
     /// Switches all triggers for this connection only.

@@ -47,7 +47,7 @@ package struct TopScreen: Sendable {
             return count > 0 ? "\(count) \(health.word)" : nil
         }
         let filter = state.filter.isEmpty && !state.isFiltering ? "" : "  filter: \(TerminalText.visible(state.filter))\(state.isFiltering ? "_" : "")"
-        return "\(state.pipelines.count) pipelines\(found.isEmpty ? "" : ": " + found.joined(separator: ", "))\(filter)"
+        return "\(Amount.text(state.pipelines.count, "pipeline"))\(found.isEmpty ? "" : ": " + found.joined(separator: ", "))\(filter)"
     }
 
     /// Why the selected one is as it is, then the keys.
@@ -106,9 +106,17 @@ package struct TopScreen: Sendable {
         if let status = pipeline.status {
             say("log \(ShortFigure.bytes(status.logBytes))\(status.logMaxBytes.map { " of \(ShortFigure.bytes($0))" } ?? "")\(status.logFullInSeconds.map { ", full in \(TimeSpan.estimate($0))" } ?? "")")
         }
+        if let wait = pipeline.status?.wait, wait != Waiting.Mode.asynchronous.rawValue {
+            say("waited for: \(wait)\(pipeline.status?.waitTables.map { " (\($0.joined(separator: ", ")))" } ?? ""); the source knew of the last window after \(ShortFigure.span(figures.acknowledgeSeconds))")
+        }
         if let lease = pipeline.lease { say("led by \(lease.holder)\(lease.isMine ? " (this service)" : ""), epoch \(lease.epoch)") }
+        if let error = pipeline.lastError, let over = error.resolvedAt { say("last error \(error.at), over since \(over): \(error.what)") }
         if pipeline.parkedTransactions > 0 {
-            say("\(pipeline.parkedTransactions) transactions parked; not exact: \(pipeline.notExactTables.joined(separator: ", ")). Type: tidemark parked list --pipeline \(pipeline.name)")
+            say("\(Amount.text(pipeline.parkedTransactions, "transaction")) parked; not exact: \(pipeline.notExactTables.joined(separator: ", ")). Type: tidemark parked list --pipeline \(pipeline.name)")
+        }
+        for table in pipeline.status?.polledTables ?? [] {
+            let rows = "\(ShortFigure.count(table.rowsDone)) rows, \(ShortFigure.count(table.rowsWritten)) written"
+            say("\(table.table): \(table.mode) \(table.state), \(rows)\(table.finishedAt.map { ", complete at \($0)" } ?? "")")
         }
         guard let tables = state.tables else { return lines + [fitted("asking for its tables …")] }
         let nameWidth = min(max(8, width - 34), 60)
@@ -118,8 +126,10 @@ package struct TopScreen: Sendable {
                 let differs = (table.differences ?? 0) > 0
                 let found = pipeline.notExactTables.contains(table.table) ? "not exact" : differs ? "differs: \(table.differences ?? 0)" : table.verifiedAt == nil ? "" : "equal"
                 let copy = table.copy == "copying" && table.expectedRows > 0 ? "copy \(min(99, table.copiedRows * 100 / table.expectedRows)) %" : table.copy
+                let name = table.targetTable.map { "\(table.table) -> \($0)" } ?? table.table
+                let shaped = table.shape?.split(separator: "\n").contains { !$0.hasPrefix("to: ") } ?? false
                 return fitted(
-                    "\(TerminalText.fitted(TerminalText.visible(table.table), to: nameWidth))  \(TerminalText.fitted(copy, to: 9)) \(TerminalText.fitted(ShortFigure.count(table.copiedRows), to: 6, isFigure: true))  \(found)")
+                    "\(TerminalText.fitted(TerminalText.visible(name), to: nameWidth))  \(TerminalText.fitted(copy, to: 9)) \(TerminalText.fitted(ShortFigure.count(table.copiedRows), to: 6, isFigure: true))  \(found)\(shaped ? " (shaped)" : "")")
             }
     }
 

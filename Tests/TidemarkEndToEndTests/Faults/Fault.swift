@@ -57,8 +57,7 @@ enum Fault: String, CaseIterable {
             try service.start()
         case .serviceStoppedForLonger: try stopForLonger(service, scene)
         case .serviceRestarted:
-            service.signal(SIGTERM)
-            _ = service.stop()
+            guard service.stop() != nil else { throw FaultUnborne("a service did not end in a minute:\n\(service.log.suffix(6_000))") }
             try service.start()
         case .reloaded: service.signal(SIGHUP)
         case .leaseLost: try loseLease(scene)

@@ -53,11 +53,13 @@ final class FaultScene {
     }
 
     deinit {
-        writers.forEach { $0.end() }
+        // First what the others may wait for.
         services.forEach { $0.kill9() }
         toSource.stop()
         toTarget.stop()
-        targetServer.crash()
+        writers.forEach { $0.end() }
+        targetServer.end()
+        sourceServer.end()
         disk?.unmount()
     }
 

@@ -52,11 +52,19 @@ final class FaultService {
         process?.waitUntilExit()
     }
 
-    /// - Returns: its exit status.
-    func stop() -> Int32 {
-        process?.terminate()
-        process?.waitUntilExit()
-        return process?.terminationStatus ?? -1
+    /// - Returns: its exit status; nil where it did not end in a minute, and was killed.
+    func stop() -> Int32? {
+        guard let process else { return nil }
+        process.terminate()
+        let deadline = ContinuousClock.now + .seconds(60)
+        while process.isRunning {
+            guard ContinuousClock.now < deadline else {
+                kill9()
+                return nil
+            }
+            usleep(10_000)
+        }
+        return process.terminationStatus
     }
 
     /// A number of /proc/PID/status.
@@ -71,12 +79,13 @@ final class FaultService {
     /// What all of its processes have said.
     var log: String { logs.map { (try? String(contentsOf: $0, encoding: .utf8)) ?? "" }.joined() }
 
-    /// What it answers; nil where nobody is there.
+    /// What it answers; nil where nobody is there, or it hangs.
     func get(_ path: String) -> String? {
-        let answer = Shell.run("/bin/bash", ["-c", """
+        // What a thread of a test starts has SIGTERM blocked, and would outlive any other signal of timeout's.
+        let answer = Shell.run("/usr/bin/env", ["timeout", "-s", "KILL", "10", "bash", "-c", """
             exec 3<>/dev/tcp/127.0.0.1/\(port) || exit 1
             printf 'GET \(path) HTTP/1.1\\r\\nHost: 127.0.0.1:\(port)\\r\\nConnection: close\\r\\n\\r\\n' >&3
-            timeout 10 cat <&3
+            cat <&3
             """])
         return answer.status == 0 ? answer.output : nil
     }

@@ -52,7 +52,7 @@ struct FaultWeekTests {
             }
         }
         for service in scene.services { #expect(service.stop() == 0, "\(service.log.suffix(3_000))") }
-        let proof = Shell.run(Shell.tidemark, ["verify", "--config", scene.services[0].path])
+        let proof = Shell.run("/usr/bin/env", ["timeout", "-s", "KILL", "300", Shell.tidemark, "verify", "--config", scene.services[0].path])
         #expect(proof.status == 0, "\(proof.output)")
         for log in scene.services.map(\.log) {
             for word in ["Fatal error", "Crash", "panic", "precondition"] { #expect(!log.contains(word), "\(log.suffix(4_000))") }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Testing
 import TidemarkTestSupport
 
 /// An application that never stops writing to its source. A server that goes away it waits for, and goes on.
@@ -42,7 +43,7 @@ final class FaultWriter: Sendable {
             defer { state.isOver = true }
             return !state.isOver
         }
-        if isFirst { ended.wait() }
+        if isFirst, ended.wait(timeout: .now() + .seconds(90)) == .timedOut { Issue.record("a writer is stuck at \(side)") }
         return state.withLock(\.transactions)
     }
 

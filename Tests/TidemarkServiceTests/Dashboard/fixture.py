@@ -29,7 +29,7 @@ def table(name, copy='done', rows=1_204_331, expected=1_204_331, **proof):
     return {'table': name, 'copy': copy, 'copiedRows': rows, 'copiedBytes': rows * 96, 'expectedRows': expected, **proof}
 
 
-def pipeline(name, health='well', activity='following', summary='well, 0.2 s behind', **more):
+def pipeline(name, health='well', activity='following', summary='well', **more):
     status = {
         'pipeline': name, 'state': 'current', 'source': f'postgresql://db1.example/{name}', 'target': f'postgresql://db2.example/{name}',
         'parkedTransactions': 0, 'parkedChanges': 0, 'notExactTables': [], 'appliedID': 48151623, 'sourceID': 48151642, 'pendingChanges': 19, 'pendingSeconds': 0.2, 'appliedAt': iso(0.2).replace('T', ' ').replace('Z', '+00'),
@@ -49,7 +49,8 @@ def pipeline(name, health='well', activity='following', summary='well, 0.2 s beh
 
 
 def many():
-    found = [pipeline('shop')]
+    found = [pipeline('shop', lastError={
+        'kind': 'connection', 'what': 'the source cannot be reached: it was starting up', 'at': iso(5400), 'resolvedAt': iso(5390)})]
     found.append(pipeline(
         'billing', 'failed', 'stopped', 'failed, 3 min behind', failures=1,
         reason='The table public.invoice lacks the column "vat_id" in the target (change 48151599, key {"id": 8812}). Add it, then type: tidemark run --pipeline billing, or press Run now.',

@@ -30,7 +30,7 @@ enum MetricsExample {
         figures.errors = ["connection": 3, "new kind": 1]
         (figures.appliedChangesPerSecond, figures.capturedChangesPerSecond) = (1234.5, 1300)
         (figures.pendingChanges, figures.pendingTransactions, figures.pendingBytes, figures.pendingSeconds) = (70, 8, 7_000, 0.75)
-        figures.endToEndSeconds = 0.25
+        (figures.endToEndSeconds, figures.acknowledgeSeconds) = (0.25, 0.004)
         view.figures = figures
         return view
     }
@@ -45,6 +45,12 @@ enum MetricsExample {
             table.merging(["verifiedAt": "2026-11-20T20:00:00Z", "differences": 3]) { $1 },
             table.merging(["verifiedAt": "2026-11-19T20:00:00Z", "differences": 0]) { $1 },
             table.merging(["copy": "copying", "copiedRows": 50]) { $1 },
+        ],
+        "polledTables": [
+            [
+                "table": "a.c", "mode": "full", "state": "done", "schedule": "every 1 h", "rowsDone": 5, "rowsTotal": 5, "rowsWritten": 1, "rowsDeleted": 0,
+                "finishedAt": "2026-11-21T19:00:00Z", "failures": 0,
+            ] as [String: any Sendable]
         ],
     ]
 

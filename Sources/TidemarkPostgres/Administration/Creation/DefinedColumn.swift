@@ -3,7 +3,7 @@ struct DefinedColumn {
     let name: String
     let isNotNull: Bool
     /// With modifiers, and the collation where it is not the type's own.
-    private let type: String
+    let type: String
     /// The default, or the expression of a generated column.
     private let expression: String?
     /// `s`: stored; `v`: computed when read; empty: not generated.

@@ -19,6 +19,11 @@ struct Prerequisites {
         for used in try UsedObject.all(by: relations, in: session) { try add(used) }
     }
 
+    /// The types and collations of some columns, and types besides.
+    mutating func addTypes(ofColumns columns: [String], of relation: String, and types: [String]) throws {
+        for used in try UsedObject.types(ofColumns: columns, of: relation, and: types, in: session) { try add(used) }
+    }
+
     private mutating func add(_ statement: String) {
         if !statements.contains(statement) { statements.append(statement) }
     }

@@ -41,6 +41,23 @@ struct UsedObject {
             """, "{\(relations.joined(separator: ","))}", in: session)
     }
 
+    /// The types of these columns of a relation, with their collations, and of these OIDs.
+    static func types(ofColumns columns: [String], of relation: String, and types: [String], in session: PostgresSession) throws -> [UsedObject] {
+        let rows = try session.query(
+            """
+            with own as (select a.atttypid, a.attcollation, format('column %I', a.attname) as words from pg_attribute a
+                         where a.attrelid = $1 and a.attname in (select json_array_elements_text($2)))
+            select distinct on (1, 2) * from (
+                select 'pg_type', atttypid::text, words from own where atttypid >= 16384
+                union all select 'pg_collation', attcollation::text, words from own where attcollation >= 16384
+                union all select 'pg_type', t, 'a computed column' from unnest($3::text[]) t where t::oid >= 16384) used
+            order by 1, 2
+            """, [.text(relation), .json(JSONText.array(columns)), .text("{\(types.joined(separator: ","))}")])
+        return (0..<rows.count).map { row in
+            UsedObject(identity: Identity(catalog: rows[row, 0] ?? "", oid: rows[row, 1] ?? ""), usedBy: rows[row, 2] ?? "")
+        }
+    }
+
     /// What a type refers to itself: its columns' types, what it is a domain or a range of, and its constraints'.
     func parts(in session: PostgresSession) throws -> [UsedObject] {
         try Self.read(

@@ -71,15 +71,12 @@ struct LeaseFile {
         let mode = stat(database, &found) == 0 ? found.st_mode & 0o666 : 0o600
         let deadline = Self.nowMs + Int64(Self.waitMs)
         while true {
-            let file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, mode)
-            guard file >= 0 else { throw failure() }
-            defer { close(file) }
-            if flock(file, LOCK_EX | LOCK_NB) == 0 {
-                var (own, standing) = (stat(), stat())
-                // Whoever had it last may have removed the file meanwhile.
-                if fstat(file, &own) == 0, stat(path, &standing) == 0, own.st_ino == standing.st_ino { return try body(file) }
-            } else if errno != EWOULDBLOCK {
-                throw failure()
+            switch FileLock.take(path, mode: mode) {
+            case .held(let file):
+                defer { close(file) }
+                return try body(file)
+            case .failed(let code): throw failure(code)
+            case .busy: break
             }
             guard Self.nowMs < deadline else {
                 throw TidemarkError(
@@ -90,9 +87,8 @@ struct LeaseFile {
         }
     }
 
-    private func failure() -> TidemarkError {
-        let code = errno
-        return TidemarkError(
+    private func failure(_ code: Int32 = errno) -> TidemarkError {
+        TidemarkError(
             "the leases cannot be kept", why: "\(path): \(String(cString: strerror(code)))",
             remedy: "tidemark has to be able to make and write a file beside the database.", retry: code == ENOSPC || code == EDQUOT ? .later : .never)
     }

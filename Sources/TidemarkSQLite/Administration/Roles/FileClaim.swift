@@ -8,15 +8,7 @@ final class FileClaim {
 
     /// Nil where somebody else has it, or it cannot be made.
     init?(_ path: String) {
-        let descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return nil }
-        var (own, standing) = (stat(), stat())
-        // Whoever had it last may have removed the file meanwhile.
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &own) == 0, stat(path, &standing) == 0, own.st_ino == standing.st_ino
-        else {
-            close(descriptor)
-            return nil
-        }
+        guard case .held(let descriptor) = FileLock.take(path, mode: 0o600) else { return nil }
         (self.path, self.descriptor) = (path, descriptor)
     }
 

@@ -7,7 +7,7 @@ struct RoleTable {
     init(_ database: SQLiteDatabase) { self.database = database }
 
     func exists() throws(SQLiteFailure) -> Bool {
-        try !database.rows("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = '\(SQLiteCatalog.roleTable)'").isEmpty
+        try database.hasTable(SQLiteCatalog.roleTable)
     }
 
     func standing(of pipeline: String) throws -> Standing? {

@@ -1,0 +1,67 @@
+import TidemarkCore
+
+/// A pipeline that is a template: one for each tenant.
+extension ConfigurationReader {
+    struct TenantTemplate {
+        var column: String
+        var values: [String]
+        var place: Place
+    }
+
+    static let tenantMark = "{tenant}"
+
+    /// What stands for the tenant's name in addresses and names of the target.
+    mutating func ofTenant(_ text: String) -> String {
+        guard let tenant, text.contains(Self.tenantMark) else { return text }
+        hasNamedTenant = true
+        return text.split(separator: Self.tenantMark, omittingEmptySubsequences: false).joined(separator: tenant)
+    }
+
+    /// Nil for a pipeline that is no template. What is wrong in it is said here, and leaves it without tenants.
+    mutating func tenants(of pipeline: YAMLNode) -> TenantTemplate? {
+        guard case .mapping(let pairs) = pipeline.value,
+            let node = pairs.first(where: { pair in if case .text("tenants") = pair.key.value { true } else { false } })?.value
+        else { return nil }
+        var template = TenantTemplate(column: "", values: [], place: node.place)
+        guard let fields = fields(node, of: "tenants:", ConfigurationSection.tenants.keys) else { return template }
+        for key in ConfigurationSection.tenants.keys where fields[key] == nil { fail(node.place, "tenants: has no \(key):") }
+        template.column = text("column", fields, "the name of a column") ?? ""
+        let values = patterns("values", fields) ?? []
+        for (place, value) in values.enumerated() {
+            let isPlain = value.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || "_-.".unicodeScalars.contains($0)) }
+            if !isPlain { fail(fields["values"]?.place, "values: a tenant's stands in names and addresses: letters, digits, _, - and . only") }
+            if values[..<place].contains(value) { fail(fields["values"]?.place, "values: “\(isPlain ? value : "a value")” stands twice") }
+            if isPlain, !template.values.contains(value) { template.values.append(value) }
+        }
+        if fields["values"] != nil, values.isEmpty { fail(fields["values"]?.place, "values: has to name one tenant at least") }
+        return template
+    }
+
+    /// One for each tenant, called NAME.TENANT.
+    mutating func pipelines(
+        _ name: String, _ key: YAMLNode, _ node: YAMLNode, _ template: TenantTemplate, over defaults: Configuration.Entry, _ needsAddresses: Bool,
+        _ ends: inout Set<[String]>
+    ) -> [Configuration.Entry] {
+        defer { tenant = nil }
+        var entries: [Configuration.Entry] = []
+        hasNamedTenant = false
+        for value in template.values {
+            let whole = "\(name).\(value)"
+            if let fault = PipelineName.fault(whole) {
+                fail(template.place, "tenants: \(fault): \(whole)")
+                continue
+            }
+            tenant = value
+            let known = diagnostics.count
+            guard var entry = pipeline(whole, key, node, over: defaults, needsAddresses, &ends) else { break }
+            entry.tenant = Tenant(column: template.column, value: value)
+            entries.append(entry)
+            // What is wrong in a template is said once.
+            if diagnostics.count > known { break }
+        }
+        if !entries.isEmpty, !hasNamedTenant, template.values.count > 1 {
+            fail(template.place, "tenants: each needs a place of its own: write \(Self.tenantMark) into target:, rename-schemas: or to:")
+        }
+        return entries
+    }
+}
