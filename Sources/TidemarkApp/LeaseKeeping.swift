@@ -59,7 +59,8 @@ package actor LeaseKeeping {
         let sentMs = time.nowMs()
         let (lease, obstacle) = try await ask { leases in
             let opened = try leases ?? open()
-            if leases == nil { try opened.installLeases() }
+            // Each time: a renewal may have connected again since it was taken down.
+            try opened.installLeases()
             leases = opened
             let former = try opened.lease(of: pipeline)
             let lease = try opened.acquire(pipeline, by: holder, forMs: leaseMs, force: force)

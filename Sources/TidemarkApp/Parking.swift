@@ -79,7 +79,7 @@ extension ParkedChange {
     init(_ kept: KeptChange) {
         let operation = switch kept.operation {
         case .insert: "insert"
-        case .update, .imageTooLarge: "update"
+        case .update, .imageTooLarge, .before: "update"
         case .delete: "delete"
         case .truncate: "truncate"
         case .shapeChanged: "alter"

@@ -13,6 +13,8 @@ package struct PipelineDefinition: Sendable {
     package var images: CapturedImages?
     package var requiresKey: Bool?
     package var capturesReplicaRole: Bool?
+    /// Is what tidemark applies to the source captured, too, and passed on?
+    package var passesOn: Bool?
     package var retention: Retention?
     package var logLimit = LogLimitRequest()
     /// How far the target stays behind on purpose.
@@ -59,7 +61,8 @@ package struct PipelineDefinition: Sendable {
             kind: kind ?? recorded?.kind ?? .auto, requiresKey: requiresKey ?? recorded?.requiresKey ?? false,
             capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false,
             retention: retention ?? recorded?.retention ?? .none)
-        request.images = images ?? recorded?.images ?? .new
+        request.images = rules.isShared ? .both : images ?? recorded?.images ?? .new
+        request.capturesApplied = passesOn ?? recorded?.capturesApplied ?? false
         request.logLimit = logLimit
         return request
     }

@@ -38,6 +38,7 @@ extension Pipeline {
         settings.waiting = definition.waiting ?? settings.waiting
         settings.failurePolicy = definition.failurePolicy ?? settings.failurePolicy
         settings.rules = definition.rules
+        settings.passesOn = definition.passesOn ?? false
         if definition.isArchive {
             (settings.existing, settings.verifiesCopies, settings.notesTransactions) = (.keep, false, true)
         }

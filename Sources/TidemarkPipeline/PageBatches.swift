@@ -38,8 +38,8 @@ final class PageBatches: Sendable {
                 return page
             }
             var (part, rest) = (ChangePage(), ChangePage())
-            for change in page.changes.prefix(state.rowsLeft) { part.take(change, from: page) }
-            for change in page.changes.dropFirst(state.rowsLeft) { rest.take(change, from: page) }
+            for index in page.changes.indices.prefix(state.rowsLeft) { part.take(index, from: page) }
+            for index in page.changes.indices.dropFirst(state.rowsLeft) { rest.take(index, from: page) }
             (state.page, state.rowsLeft) = (rest, 0)
             return part
         }

@@ -22,6 +22,7 @@ extension Pipeline {
 
     /// Before the rows that are copied, which have drawn from them: there may be no window that does it.
     private func advanceSequences() async throws {
+        guard !settings.rules.isShared else { return }
         let selection = selection
         let sequences = try await sourceThread.run { try $0?.sequences(selection) ?? [] }
         try await targetThread.run { try $0?.advance(sequences) }

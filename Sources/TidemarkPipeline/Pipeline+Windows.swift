@@ -21,10 +21,10 @@ extension Pipeline {
         let streamed = tables.filter { table in
             selection.takes(table.name) && copies[table.name]?.isStreamed(keyed: !table.keyColumns.isEmpty) ?? true
         }
-        let byCapture = Dictionary(uniqueKeysWithValues: streamed.map { ($0.capture, $0) })
+        let byCapture = Dictionary(uniqueKeysWithValues: streamed.map { ($0.capture, shared($0)) })
         // The next window is read while this one is applied and committed, one page of it at a time.
         var ahead: PageSlots<ChangePage>?
-        for (place, window) in windows.enumerated() where !stopping || !isStoppable {
+        for (place, window) in windows.map(ownNumbers).enumerated() where !stopping || !isStoppable {
             let pages = ahead ?? startReading(window, byCapture)
             ahead = place + 1 < windows.count ? startReading(windows[place + 1], byCapture) : nil
             if isWaiting, place + 1 == windows.count {
@@ -68,8 +68,10 @@ extension Pipeline {
     func startReading(_ window: Window, _ tables: [Int32: CapturedTable], keepingEveryChange: Bool = false) -> PageSlots<ChangePage> {
         let slots = PageSlots<ChangePage>()
         let captures = tables.keys.sorted()
+        let shared = Set(tables.values.filter { $0.conflicts != nil }.map(\.capture))
         sourceThread.submit { source in
             do {
+                try source?.keepBefore(of: shared)
                 if keepingEveryChange { source?.keepEveryChange(true) }
                 defer { if keepingEveryChange { source?.keepEveryChange(false) } }
                 try source?.read(window, captures: captures) { page in

@@ -122,7 +122,7 @@ struct ParkingProperties {
                 for index in part.applied.changes.indices { split.apply(part.applied, index, Self.tables) }
                 for (index, place) in part.places.enumerated() {
                     var single = ChangePage()
-                    single.take(part.parked.changes[index], from: part.parked)
+                    single.take(index, from: part.parked)
                     kept.append(Kept(owner: id(place.owner), id: single.changes[0].id, page: single))
                     held.append((place, single.changes[0].capture, single.changes[0].key.map { String(decoding: single.bytes[$0], as: UTF8.self) }))
                 }

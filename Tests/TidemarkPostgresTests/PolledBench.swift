@@ -160,7 +160,7 @@ extension ChangePage {
     func batches(of count: Int) -> [ChangePage] {
         stride(from: 0, to: changes.count, by: count).map { start in
             var page = ChangePage()
-            for change in changes[start..<Swift.min(start + count, changes.count)] { page.take(change, from: self) }
+            for index in start..<Swift.min(start + count, changes.count) { page.take(index, from: self) }
             return page
         }
     }

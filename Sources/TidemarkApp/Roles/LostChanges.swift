@@ -81,6 +81,7 @@ package struct LostChanges: Sendable {
                 touched.whole.insert(table.name)
             }
         case .truncate, .shapeChanged: touched.whole.insert(table.name)
+        case .before: break
         }
     }
 }

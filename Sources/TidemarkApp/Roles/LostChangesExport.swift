@@ -63,6 +63,7 @@ extension TidemarkCore.Operation {
         case .truncate: "truncate"
         case .shapeChanged: "table altered"
         case .imageTooLarge: "row too large"
+        case .before: "before"
         }
     }
 }

@@ -28,6 +28,8 @@ package struct CaptureRequest: Hashable, Sendable {
     package var requiresKey: Bool
     /// Capture also what is written under `session_replication_role = replica`.
     package var capturesReplicaRole: Bool
+    /// Capture also what tidemark itself applies to the source, so that it is passed on.
+    package var capturesApplied = false
     /// What is kept of the log for this pipeline after it has applied it.
     package var retention: Retention
     /// What becomes of the cap of the source's log; it is no pipeline's, and not recorded with this one.

@@ -13,6 +13,8 @@ package struct CapturedTable: Hashable, Sendable {
     package var targetName: TableName?
     /// As the target calls it: what its engine looks for there.
     package var atTarget: TableName { targetName ?? name }
+    /// What becomes of rows that the target has changed, too; nil where nobody but the pipeline changes them.
+    package var conflicts: ConflictRule?
     /// Are its triggers gone? Rows that they wrote may still be in the log.
     package var isRetired: Bool
 

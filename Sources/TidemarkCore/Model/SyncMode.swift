@@ -86,9 +86,11 @@ package struct TableRule: Hashable, Sendable {
     package var shaping: TableShaping
     /// Nil for `realtime`.
     package var polled: PolledReading?
+    /// Nil where nobody but the pipeline writes the target's rows.
+    package var conflicts: ConflictRule?
 
-    package init(_ pattern: TablePattern, shaping: TableShaping = TableShaping(), polled: PolledReading? = nil) {
-        (self.pattern, self.shaping, self.polled) = (pattern, shaping, polled)
+    package init(_ pattern: TablePattern, shaping: TableShaping = TableShaping(), polled: PolledReading? = nil, conflicts: ConflictRule? = nil) {
+        (self.pattern, self.shaping, self.polled, self.conflicts) = (pattern, shaping, polled, conflicts)
     }
 }
 
@@ -118,6 +120,7 @@ package struct TableRules: Hashable, Sendable {
     /// What an item says of the table, by itself.
     package func named(_ table: TableName) -> TableShaping { self[table]?.shaping ?? TableShaping() }
     package func polled(_ table: TableName) -> PolledReading? { self[table]?.polled }
+    package func conflicts(_ table: TableName) -> ConflictRule? { self[table]?.conflicts }
 
     /// As the target calls a table.
     package func target(of table: TableName) -> TableName {
@@ -131,6 +134,8 @@ package struct TableRules: Hashable, Sendable {
     /// Does the target lack something of the source, so that nobody can fail over to it?
     package var isPartial: Bool { tenant != nil || rules.contains { $0.shaping.isPartial } }
     package var isPolling: Bool { rules.contains { $0.polled != nil } }
+    /// Do others write the target's rows, too?
+    package var isShared: Bool { rules.contains { $0.conflicts != nil } }
 }
 
 /// One of those who share a database: a column of its tables says whose a row is.

@@ -47,15 +47,15 @@ package struct WindowSplit: Sendable {
         for (index, change) in page.changes.enumerated() {
             var joined: [SplitPage.Joined] = []
             guard let place = place(of: change, at: index, in: page, &joined) else {
-                split?.applied.take(change, from: page)
+                split?.applied.take(index, from: page)
                 continue
             }
             if split == nil {
                 var begun = SplitPage(applied: ChangePage())
-                for earlier in page.changes[..<index] { begun.applied.take(earlier, from: page) }
+                for earlier in 0..<index { begun.applied.take(earlier, from: page) }
                 split = begun
             }
-            split?.parked.take(change, from: page)
+            split?.parked.take(index, from: page)
             split?.places.append(place)
             split?.joined += joined
         }

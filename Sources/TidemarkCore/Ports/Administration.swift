@@ -146,6 +146,24 @@ package protocol TargetAdministration: AnyObject {
     /// What was done about parked transactions, the newest first.
     func parkedAudit(of pipeline: String, limit: Int) throws -> [SettledTransaction]
 
+    /// Makes what conflicts in these tables are found by: what keeps their deleted rows. Safe to run again; tables of the pipeline
+    /// that are none of these are rid of it.
+    func prepareConflicts(in tables: [CapturedTable], of pipeline: String) throws
+    func planConflicts(in tables: [CapturedTable], of pipeline: String) throws -> [PlannedStatement]
+    /// What keeps these tables' rules from being followed here: columns that are not there, keys that have no text of their own, …
+    func checkConflicts(in tables: [CapturedTable]) throws -> [Finding]
+
+    /// How many conflicts each table had.
+    func conflictCounts(of pipeline: String) throws -> [ConflictCount]
+    /// The newest first.
+    /// - Parameters:
+    ///   - table: of this one only, as the target calls it.
+    ///   - id: those before this one, for the next page.
+    func conflicts(of pipeline: String, table: TableName?, before id: Int64?, limit: Int) throws -> [Conflict]
+    func conflict(_ id: Int64, of pipeline: String) throws -> Conflict?
+    /// Writes an image of a conflict as an ordinary write of this database, which its triggers see: every other end gets it.
+    func restore(_ image: ConflictImage, of conflict: Conflict, by person: String) throws
+
     /// Records that tables which are about to be made have to be copied from the first row on, whatever
     /// was known of them.
     func expect(_ copies: [TableCopy], of pipeline: String) throws
@@ -180,6 +198,19 @@ package protocol TargetAdministration: AnyObject {
 
 extension TargetAdministration {
     /// Of targets that keep no rows.
+    package func prepareConflicts(in tables: [CapturedTable], of pipeline: String) throws {
+        guard tables.isEmpty else { throw Unresolvable.error() }
+    }
+    package func planConflicts(in tables: [CapturedTable], of pipeline: String) throws -> [PlannedStatement] { [] }
+    package func checkConflicts(in tables: [CapturedTable]) throws -> [Finding] {
+        guard !tables.isEmpty else { return [] }
+        let error = Unresolvable.error()
+        return [Finding(.problem, "\(error.what): \(error.why)", remedy: error.remedy)]
+    }
+    package func conflictCounts(of pipeline: String) throws -> [ConflictCount] { [] }
+    package func conflicts(of pipeline: String, table: TableName?, before id: Int64?, limit: Int) throws -> [Conflict] { [] }
+    package func conflict(_ id: Int64, of pipeline: String) throws -> Conflict? { nil }
+    package func restore(_ image: ConflictImage, of conflict: Conflict, by person: String) throws { throw Unresolvable.error() }
     package func parked(of pipeline: String) throws -> ParkedState { ParkedState() }
     package func parkedChanges(of pipeline: String, _ id: Int64, after changeID: Int64, limit: Int) throws -> [KeptChange] { [] }
     package func parkedAudit(of pipeline: String, limit: Int) throws -> [SettledTransaction] { [] }

@@ -58,6 +58,16 @@ package protocol ChangeSource: AnyObject {
     /// Lets pages tell the transaction of each change from now on, where the engine notes such.
     func noteTransactions()
 
+    /// Says what becomes of changes that tidemark applied here itself; left out unless said. Pages tell the origin of those that
+    /// are taken.
+    func follow(_ applied: AppliedChanges) throws
+
+    /// Has pages hold every change of these generations, with its transaction, and what its row was before: as `before` of a
+    /// change, or of one that has nothing else to say. The first change of a row in a transaction has it, or a later one of
+    /// the same; where none has, there was no such row.
+    /// - Throws: where the generations' capture does not log that.
+    func keepBefore(of captures: Set<Int32>) throws
+
     /// Has pages tell the transaction of each change, where the engine notes such, and hold each change of a row, also those
     /// that later ones replace; until it is switched off again.
     func keepEveryChange(_ isWanted: Bool)
@@ -92,7 +102,21 @@ extension ChangeSource {
     package func acknowledge(_ place: Acknowledgement, of pipeline: String) throws {}
     package func quiet(after cursor: Cursor) -> Snapshot? { nil }
 
+    /// Of engines that nothing is applied to.
+    package func follow(_ applied: AppliedChanges) throws {}
+    package func keepBefore(of captures: Set<Int32>) throws {
+        guard captures.isEmpty else { throw Unresolvable.error() }
+    }
+
     /// Of engines that note none.
     package func noteTransactions() {}
     package func keepEveryChange(_ isWanted: Bool) {}
+}
+
+enum Unresolvable {
+    static func error() -> TidemarkError {
+        TidemarkError(
+            "conflicts cannot be settled on this way", why: "one of its ends is no database",
+            remedy: "Take conflict: out of the pipeline's tables.")
+    }
 }

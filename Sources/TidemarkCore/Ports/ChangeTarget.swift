@@ -49,6 +49,13 @@ package protocol ChangeTarget: AnyObject {
         parking faults: [ParkedFault], nextPage: () throws -> SplitPage?
     ) throws -> Cursor
 
+    /// Which source this database is itself, if it is captured as well. Where what is applied to it is captured, too, so that it is
+    /// passed on, it is marked with the origin that it had.
+    func identityAsSource() throws -> String?
+
+    /// Forgets what was kept for conflicts, and can matter no more. Called now and then.
+    func forgetSettled() throws
+
     /// Do two keys of a table name one row of the target exactly if their text is the same? False also where that cannot be said.
     func comparesKeysByText(_ table: CapturedTable) -> Bool
 
@@ -80,6 +87,10 @@ extension ChangeTarget {
 extension ChangeTarget {
     /// Of engines that have no leases.
     package func requireNoOtherLeader(than worker: String) throws {}
+
+    /// Of engines that are no sources.
+    package func identityAsSource() throws -> String? { nil }
+    package func forgetSettled() throws {}
 
     /// Of engines at whose targets nobody waits.
     package func note(quietThrough moment: Snapshot, after cursor: Cursor) throws {}

@@ -74,7 +74,7 @@ extension PostgresTargetAdministration {
                 var kept = KeptChange(
                     id: change.id, table: standing.tables[change.capture]?.name ?? TableName(schema: nil, name: "?"),
                     operation: change.operation, key: text(change.key), image: text(change.image), isWaiting: waiting.contains(change.id))
-                kept.targetRow = standing.row(of: change, in: page)
+                kept.targetRow = standing.row(of: index, in: page)
                 return kept
             }
         }
@@ -112,11 +112,12 @@ private struct StandingRows {
     }
 
     /// As JSON; nil also where the table is not there, or the key means nothing to it.
-    func row(of change: Change, in page: ChangePage) -> String? {
+    func row(of index: Int, in page: ChangePage) -> String? {
+        let change = page.changes[index]
         guard change.key != nil else { return nil }
         do {
             var single = ChangePage()
-            single.take(change, from: page)
+            single.take(index, from: page)
             let table = try target.statements(change.capture).target
             let readable = try target.readable(single)
             let keys = table.keys.map(\.recordDefinition).joined(separator: ", ")

@@ -62,14 +62,7 @@ extension ChangePage {
     /// Some of the changes, in a page of their own.
     fileprivate func slice(_ range: Range<Int>) -> ChangePage {
         var page = ChangePage()
-        bytes.withUnsafeBytes { bytes in
-            for change in changes[range] {
-                page.append(
-                    id: change.id, capture: change.capture, operation: change.operation,
-                    key: change.key.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) },
-                    image: change.image.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) })
-            }
-        }
+        for index in range { page.take(index, from: self) }
         return page
     }
 }

@@ -62,7 +62,7 @@ package struct ChangeDecoder {
         switch operation {
         case .insert, .update: return true
         case .delete: return key == nil
-        case .truncate, .shapeChanged, .imageTooLarge: return false
+        case .truncate, .shapeChanged, .imageTooLarge, .before: return false
         }
     }
 

@@ -51,7 +51,7 @@ final class PolledRows {
                 }
                 if kind == .extra { deleted += 1 } else { written += 1 }
                 if way == .paged {
-                    differing.take(page.changes[index], from: page)
+                    differing.take(index, from: page)
                 } else {
                     try staging.put(applied, index, target)
                 }

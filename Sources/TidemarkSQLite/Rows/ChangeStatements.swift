@@ -25,7 +25,7 @@ struct ChangeStatements {
                     return try text(table.statement(.deleteWholeRows), applied.image(index), table.image, applied, index, count: 1)
                 case .insert, .update:
                     return try text(table.statement(isKeyed ? .upsert : .insert), applied.image(index), table.image, applied, index)
-                case .truncate, .shapeChanged, .imageTooLarge: return nil
+                case .truncate, .shapeChanged, .imageTooLarge, .before: return nil
                 }
             }
         }
