@@ -128,20 +128,18 @@ struct PolledPass: Sendable {
     private mutating func readByMark() async throws {
         guard let incremental = reading.incremental else { throw Self.needsColumn(table.name) }
         guard !table.keyColumns.isEmpty else { throw Self.needsKey(table.name) }
-        var marks = MarkKeeping(unit)
+        // What was read before the pass was interrupted is as old as that: it is read to its end, and then looked at once more.
         if isResumed, unit.doneThrough != nil {
+            var marks = MarkKeeping(unit)
             marks.resume()
-        } else {
-            unit.doneThrough = nil
-            try await settle(&marks, incremental)
-            unit = marks.noted(in: unit)
+            try await readByKey(noting: marks)
         }
+        unit.doneThrough = nil
+        var marks = MarkKeeping(unit)
+        try await settle(&marks, incremental)
+        unit = marks.noted(in: unit)
         if unit.mark == nil, incremental.start == nil, incremental.condition == nil {
-            try await readByKey { [marks] unit in
-                var marks = marks
-                marks.finish()
-                return marks.noted(in: unit)
-            }
+            try await readByKey(noting: marks)
         } else {
             try await begin(counting: false)
             for range in marks.ranges { try await read(range, incremental) }
@@ -149,6 +147,15 @@ struct PolledPass: Sendable {
             unit = marks.noted(in: unit)
         }
         if unit.deletesAreDue(incremental, now: clock.now()) { try await removeDeleted() }
+    }
+
+    /// All rows, whatever their marks; at their end those count.
+    private mutating func readByKey(noting marks: MarkKeeping) async throws {
+        try await readByKey { unit in
+            var marks = marks
+            marks.finish()
+            return marks.noted(in: unit)
+        }
     }
 
     /// Finds up to where the pass reads, and waits a little for what is open at the source.

@@ -64,7 +64,11 @@ struct PolledTablesTests {
             faults += world.update { inner in
                 for table in [Self.a, Self.b] {
                     let isEqual = inner.target[table] == inner.tables[table]
-                    #expect(isEqual, "seed \(seed) \(table)")
+                    let keys = Set(inner.target[table, default: [:]].keys).union(inner.tables[table, default: [:]].keys).sorted()
+                    let differing = keys.filter { inner.target[table]?[$0] != inner.tables[table]?[$0] }.map {
+                        "\($0): \(String(describing: inner.tables[table]?[$0])) at the source, \(String(describing: inner.target[table]?[$0]))"
+                    }
+                    #expect(isEqual, "seed \(seed) \(table): \(differing), \(String(describing: inner.units[table]))")
                 }
                 #expect(inner.units[Self.c]?.state == .done && (completed == nil || inner.units[Self.c]?.rowsDone == completed), "seed \(seed)")
                 return inner.faults
