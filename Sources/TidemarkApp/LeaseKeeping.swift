@@ -23,6 +23,8 @@ package actor LeaseKeeping {
     private let log: Logger
     private var thread = Thread { nil }
     private var held: [String: Held] = [:]
+    /// The last renewal that was seen of a lease that is another's, and since when there was no other, by this machine's clock.
+    private var seen: [String: (renewal: Lease.Renewal, sinceMs: Int64)] = [:]
     private var nextRenewalMs: Int64 = 0
     private var isRenewing = false
     /// What the target answered to the last renewal, where that was a refusal.
@@ -57,13 +59,16 @@ package actor LeaseKeeping {
     package func acquire(_ pipeline: String, force: Bool = false) async throws -> Lease {
         let (holder, leaseMs, open) = (holder, leaseMs, open)
         let sentMs = time.nowMs()
+        // Where the target's clock was set back, a lease that nobody renews would not run out there for as long.
+        let over = seen[pipeline].flatMap { sentMs - $0.sinceMs > $0.renewal.lengthMs ? $0.renewal : nil }
         let (lease, obstacle) = try await ask { leases in
             let opened = try leases ?? open()
             // Each time: a renewal may have connected again since it was taken down.
             try opened.installLeases()
             leases = opened
             let former = try opened.lease(of: pipeline)
-            let lease = try opened.acquire(pipeline, by: holder, forMs: leaseMs, force: force)
+            let isOver = over != nil && former?.renewal == over
+            let lease = try opened.acquire(pipeline, by: holder, forMs: leaseMs, force: force || isOver)
             guard lease.holder == holder, let former, former.holder != holder else { return (lease, nil as TidemarkError?) }
             do {
                 try opened.endSessions(of: former.holder, pipeline: pipeline)
@@ -73,7 +78,11 @@ package actor LeaseKeeping {
             }
         }
         if let obstacle { log.warning("\(obstacle)") }
-        guard lease.holder == holder else { return lease }
+        guard lease.holder == holder else {
+            if let renewal = lease.renewal, seen[pipeline]?.renewal != renewal { seen[pipeline] = (renewal, time.nowMs()) }
+            return lease
+        }
+        seen[pipeline] = nil
         hold(pipeline, lease.epoch, sentMs)
         return lease
     }

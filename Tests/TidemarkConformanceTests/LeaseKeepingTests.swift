@@ -14,6 +14,7 @@ struct LeaseKeepingTests {
         struct State {
             var leases: [String: Lease] = [:]
             var isAway = false
+            var isInstalled = false
             var renewals = 0
             var openings = 0
             var ended: [String] = []
@@ -42,10 +43,11 @@ struct LeaseKeepingTests {
                 }
             }
 
-            func installLeases() throws {}
+            func installLeases() throws { try asking { $0.isInstalled = true } }
 
             func acquire(_ pipeline: String, by holder: String, forMs: Int64, force: Bool) throws -> Lease {
                 try asking { state in
+                    guard state.isInstalled else { throw TidemarkError("the lease cannot be taken", why: "there is no table", remedy: "") }
                     if !force, let lease = state.leases[pipeline], lease.holder != holder { return lease }
                     let former = state.leases[pipeline]
                     let lease = Lease(holder: holder, epoch: (former?.epoch ?? 0) + (former?.holder == holder ? 0 : 1), remainingMs: forMs)
@@ -161,6 +163,38 @@ struct LeaseKeepingTests {
         await keeping.lost("x")
         #expect(try await keeping.acquire("x", force: true).epoch == 5)
         #expect(target.state.withLock(\.ended) == ["b/x"])
+    }
+
+    @Test("one that is not renewed for as long as it lasts is taken, also where the target's clock was set back meanwhile", .ownThreads)
+    func setBack() async throws {
+        func renew(_ at: String) {
+            target.state.withLock { state in
+                state.leases["x"] = Lease(holder: "b", epoch: 4, remainingMs: 86_400_000)
+                state.leases["x"]?.renewal = Lease.Renewal(at: at, lengthMs: 6_000)
+            }
+        }
+        renew("one")
+        let keeping = keeping()
+        for at in ["two", "three"] {
+            #expect(try await keeping.acquire("x").holder == "b")
+            clock.advance(ms: 5_000)
+            #expect(try await keeping.acquire("x").holder == "b")
+            renew(at)
+            clock.advance(ms: 2_000)
+            #expect(try await keeping.acquire("x").holder == "b", "it was renewed")
+        }
+        clock.advance(ms: 6_100)
+        #expect(try await keeping.acquire("x") == Lease(holder: "a", epoch: 5, remainingMs: 9_000))
+        #expect(target.state.withLock(\.ended) == ["b/x"])
+    }
+
+    @Test("what keeps leases is made anew where it was taken down", .ownThreads)
+    func takenDown() async throws {
+        let keeping = keeping()
+        _ = try await keeping.acquire("x")
+        target.state.withLock { ($0.leases, $0.isInstalled) = ([:], false) }
+        #expect(try await keeping.lease(of: "x") == nil)
+        #expect(try await keeping.acquire("x").holder == "a")
     }
 
     @Test("one that another takes is lost with the next renewal; the others stay", .ownThreads)

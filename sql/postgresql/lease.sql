@@ -10,8 +10,9 @@
 create schema if not exists tidemark;
 comment on schema tidemark is 'tidemark: made by tidemark setup, removed by tidemark teardown';
 
--- Times are this server's clock's, so that no two machines have to agree. Where that clock jumps, a lease ends too early or
--- too late: that is a hint only. What an earlier leader writes fails since the cursor's epoch has risen.
+-- Times are this server's clock's, so that no two machines have to agree. Where that clock is set forward, a lease ends too
+-- early: what an earlier leader writes fails since the cursor's epoch has risen. Where it is set back, whoever stands by takes a
+-- lease that it has not seen renewed for as long as one lasts, by its own clock.
 create table if not exists tidemark.lease (
     pipeline   text primary key,
     holder     text,                 -- host, process, and a part of its own; null where it was given back

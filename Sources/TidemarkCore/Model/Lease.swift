@@ -7,6 +7,16 @@ package struct Lease: Hashable, Sendable {
     package var epoch: Int64
     /// When it ends unless it is renewed, in milliseconds from when it was read, by the target's clock.
     package var remainingMs: Int64
+    /// Its last renewal; nil where it is kept by a clock that nobody sets.
+    package var renewal: Renewal?
+
+    /// A renewal, told from others by when it was by a clock that may be set, and for how long it holds.
+    package struct Renewal: Hashable, Sendable {
+        package var at: String
+        package var lengthMs: Int64
+
+        package init(at: String, lengthMs: Int64) { (self.at, self.lengthMs) = (at, lengthMs) }
+    }
 
     package init(holder: String, epoch: Int64, remainingMs: Int64) {
         (self.holder, self.epoch, self.remainingMs) = (holder, epoch, remainingMs)
