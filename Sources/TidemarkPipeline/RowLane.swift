@@ -1,75 +1,31 @@
 import TidemarkBlocking
 import TidemarkCore
 
-/// Two threads that move rows from the source to the target, or compare both: each with a connection that
-/// is opened when it is first needed, and again after it has failed.
+/// Moves rows from the source to the target, or compares both.
 final class RowLane: Sendable {
-    private let connections: Connections
-    private let reader = DedicatedThread<(any RowSource)?> { nil }
-    private let loader = DedicatedThread<(any RowTarget)?> { nil }
-    private let comparer = DedicatedThread<(any TargetReader)?> { nil }
+    private let reader: LaneSide<any RowSource>
+    private let loader: LaneSide<any RowTarget>
+    private let comparer: LaneSide<any TargetReader>
 
-    init(_ connections: Connections) { self.connections = connections }
-
-    deinit {
-        reader.stop()
-        loader.stop()
-        comparer.stop()
+    init(_ connections: Connections) {
+        (reader, loader) = (LaneSide(connections.rowSource), LaneSide(connections.rowTarget))
+        comparer = LaneSide(connections.targetReader)
     }
 
-    func read<T: Sendable>(_ body: @escaping @Sendable (any RowSource) throws -> T) async throws -> T {
-        let open = connections.rowSource
-        return try await reader.run { state in try Self.using(&state, open, body) }
-    }
+    func read<T: Sendable>(_ body: @escaping @Sendable (any RowSource) throws -> T) async throws -> T { try await reader.use(body) }
+    func load<T: Sendable>(_ body: @escaping @Sendable (any RowTarget) throws -> T) async throws -> T { try await loader.use(body) }
+    func compare<T: Sendable>(_ body: @escaping @Sendable (any TargetReader) throws -> T) async throws -> T { try await comparer.use(body) }
 
-    func load<T: Sendable>(_ body: @escaping @Sendable (any RowTarget) throws -> T) async throws -> T {
-        let open = connections.rowTarget
-        return try await loader.run { state in try Self.using(&state, open, body) }
-    }
-
-    func compare<T: Sendable>(_ body: @escaping @Sendable (any TargetReader) throws -> T) async throws -> T {
-        let open = connections.targetReader
-        return try await comparer.run { state in try Self.using(&state, open, body) }
-    }
-
-    func releaseTarget() async { try? await comparer.run { $0?.release() } }
+    func releaseTarget() async { await comparer.ifOpen { $0.release() } }
 
     /// Lets both sides' positions go, as far as there are any.
     func release() async {
-        try? await reader.run { $0?.release() }
+        await reader.ifOpen { $0.release() }
         await releaseTarget()
     }
 
-    /// Reads a part beside what takes its pages, one ahead.
+    /// Reads a part at the position that is held.
     func startReading(_ part: TablePart, as form: RowForm) -> PageSlots<RowPage> {
-        let slots = PageSlots<RowPage>()
-        reader.submit { source in
-            do {
-                guard let source else { throw CancellationError() }
-                try source.read(part, as: form) { page in
-                    guard slots.offer(page) else { throw Abandoned() }
-                }
-                slots.finish(.success(()))
-            } catch {
-                slots.finish(.failure(error))
-            }
-        }
-        return slots
-    }
-
-    private static func using<Side, T>(
-        _ state: inout Side?, _ open: () throws -> Side, _ body: (Side) throws -> T
-    ) throws -> T {
-        let side = try state ?? open()
-        state = side
-        do {
-            return try body(side)
-        } catch let failure as TidemarkError where failure.retry == .later {
-            state = nil
-            throw failure
-        }
+        reader.startReading(held: true) { source, receive in try source.read(part, as: form, receive) }
     }
 }
-
-/// The side that takes pages takes no more.
-struct Abandoned: Error {}

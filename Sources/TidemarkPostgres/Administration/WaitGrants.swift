@@ -1,4 +1,4 @@
-package import TidemarkCore
+import TidemarkCore
 
 /// Which roles may wait for a pipeline in this database, whichever side of it this is.
 struct WaitGrants {
@@ -40,7 +40,14 @@ struct WaitGrants {
     }
 }
 
-extension PostgresSourceAdministration: WaitRights {
+/// An end of a pipeline that has roles.
+protocol WaitingEnd: WaitRights {
+    var session: PostgresSession { get }
+    /// For errors.
+    static var side: String { get }
+}
+
+extension WaitingEnd {
     package func existing(_ roles: [String]) throws -> [String] {
         try reporting("the roles cannot be read") { try WaitGrants(session: session, pipeline: "").existing(roles) }
     }
@@ -50,28 +57,18 @@ extension PostgresSourceAdministration: WaitRights {
     }
 
     package func grantWaiting(_ roles: [String], of pipeline: String) throws {
-        try reporting("the source cannot let roles wait") { try WaitGrants(session: session, pipeline: pipeline).grant(roles) }
+        try reporting("the \(Self.side) cannot let roles wait") { try WaitGrants(session: session, pipeline: pipeline).grant(roles) }
     }
 
     package func revokeWaiting(_ roles: [String], of pipeline: String) throws {
-        try reporting("the source cannot take the right to wait back") { try WaitGrants(session: session, pipeline: pipeline).revoke(roles) }
+        try reporting("the \(Self.side) cannot take the right to wait back") { try WaitGrants(session: session, pipeline: pipeline).revoke(roles) }
     }
 }
 
-extension PostgresTargetAdministration: WaitRights {
-    package func existing(_ roles: [String]) throws -> [String] {
-        try reporting("the roles cannot be read") { try WaitGrants(session: session, pipeline: "").existing(roles) }
-    }
+extension PostgresSourceAdministration: WaitingEnd {
+    static var side: String { "source" }
+}
 
-    package func planWaiting(granting: [String], revoking: [String], of pipeline: String) throws -> [PlannedStatement] {
-        WaitGrants(session: session, pipeline: pipeline).plan(granting: granting, revoking: revoking)
-    }
-
-    package func grantWaiting(_ roles: [String], of pipeline: String) throws {
-        try reporting("the target cannot let roles wait") { try WaitGrants(session: session, pipeline: pipeline).grant(roles) }
-    }
-
-    package func revokeWaiting(_ roles: [String], of pipeline: String) throws {
-        try reporting("the target cannot take the right to wait back") { try WaitGrants(session: session, pipeline: pipeline).revoke(roles) }
-    }
+extension PostgresTargetAdministration: WaitingEnd {
+    static var side: String { "target" }
 }
