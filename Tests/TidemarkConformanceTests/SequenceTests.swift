@@ -87,7 +87,7 @@ struct SequenceTests {
             try await WriteLoad.during(on: flow.source, seed: 2, { write(20, &$0) }) {
                 try await flow.besideWorker {
                     var seen: Set<String> = []
-                    let deadline = ContinuousClock.now + .seconds(20)
+                    let deadline = ContinuousClock.now + .seconds(120)
                     while seen.count < 20, ContinuousClock.now < deadline {
                         #expect(try flow.target.value(behind) == "0")
                         if let id = try flow.target.value("select coalesce(max(id), 0) from item") { seen.insert(id) }

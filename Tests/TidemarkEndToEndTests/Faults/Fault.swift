@@ -97,7 +97,7 @@ enum Fault: String, CaseIterable {
         service.signal(SIGSTOP)
         defer { service.signal(SIGCONT) }
         usleep(2_500_000)
-        let result = try scene.flow({ $0.source.isPostgres && $0.target.isPostgres }, withinSeconds: 30)
+        let result = try scene.flow({ $0.source.isPostgres && $0.target.isPostgres }, withinSeconds: 120)
         guard result.stuck.isEmpty else { throw FaultUnborne("nobody took over \(result.stuck) from a service that is stopped") }
     }
 

@@ -11,7 +11,7 @@ struct FaultWeekTests {
     /// The same one gives the same faults in the same order.
     private static let seed = settings["TIDEMARK_FAULT_SEED"].flatMap { UInt64($0) } ?? 6
     /// So long anything may take to flow again.
-    private static let recoverySeconds = 40.0
+    private static let recoverySeconds = 120.0
 
     @Test("whatever breaks, and in whatever order, every target is its source's equal afterwards, and none was ever torn")
     func week() throws {
@@ -25,7 +25,12 @@ struct FaultWeekTests {
             if deck.isEmpty { deck = Fault.allCases.filter { $0.isPossible(scene) }.shuffled(using: &random) }
             let fault = deck.removeLast()
             say("\(number) \(fault)")
-            try fault.happen(to: scene, &random)
+            do {
+                try fault.happen(to: scene, &random)
+            } catch let unborne as FaultUnborne {
+                Issue.record("fault \(number), \(fault), with seed \(Self.seed): \(unborne); \(said(by: scene))")
+                return
+            }
             #expect(scene.tornTargets() == [], "after fault \(number), \(fault)")
             // Every other one comes while the one before is not over.
             guard Bool.random(using: &random) || number == Self.faults else { continue }
