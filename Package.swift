@@ -27,9 +27,10 @@ let package = Package(
         .target(
             name: "PostgresSQL", path: "sql/postgresql",
             resources: [
-                "install.sql", "registry.sql", "log.sql", "limit.sql", "image.sql", "shape.sql", "before-image.sql", "row-capture.sql",
-                "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "parked.sql", "target.sql", "lease.sql", "sync.sql", "uninstall.sql",
-                "waiting.sql", "wait-for.sql", "wait-until.sql",
+                "install.sql", "registry.sql", "log.sql", "limit.sql", "applied.sql", "image.sql", "shape.sql", "before-image.sql", "row-capture.sql",
+                "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "parked.sql", "conflict.sql", "target.sql", "lease.sql", "sync.sql",
+                "uninstall.sql",
+                "waiting.sql", "wait-for.sql", "wait-until.sql", "sites.sql",
             ].map { .embedInCode($0) }),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "TidemarkPostgres", dependencies: ["TidemarkCore", "PostgresSQL", "CLibPQ"]),
@@ -79,7 +80,7 @@ let package = Package(
             ],
             resources: [
                 "openapi.json", "Dashboard/index.html", "Dashboard/style.css", "Dashboard/icon.svg", "Dashboard/icon-attention.svg",
-                "Dashboard/icon-failed.svg", "Dashboard/api.js", "Dashboard/app.js", "Dashboard/dom.js", "Dashboard/format.js",
+                "Dashboard/icon-failed.svg", "Dashboard/api.js", "Dashboard/app.js", "Dashboard/conflicts.js", "Dashboard/dom.js", "Dashboard/format.js",
                 "Dashboard/overview.js", "Dashboard/parked.js", "Dashboard/pipeline.js", "Dashboard/plot.js", "Dashboard/tasks.js",
             ].map { .embedInCode($0) }),
         .executableTarget(

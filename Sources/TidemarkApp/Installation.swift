@@ -8,6 +8,7 @@ package struct Installation {
 
     private var roles: RoleSetup { RoleSetup(definition: definition) }
     private var polled: PolledInstallation { PolledInstallation(definition: definition) }
+    private var shared: SharedInstallation { SharedInstallation(definition: definition) }
 
     /// Log and registry, then the cursor, then the triggers: the cursor stands before the first change
     /// that can be logged. Rows that are there already are the worker's to copy.
@@ -15,6 +16,7 @@ package struct Installation {
     /// - Returns: the tables captured.
     package func setUp(creating: Bool = false) throws -> [SourceTable] {
         if definition.rules.isPolling, definition.role == .replica { try definition.refuseIfPolling("promote") }
+        try definition.naming { try definition.refuseUnsharable() }
         guard !definition.isPolledOnly else {
             try definition.naming { try polled.setUp(creating: creating) }
             return []
@@ -28,6 +30,7 @@ package struct Installation {
             try refuseUnfit(try source.check(definition.rules, on: selected))
             let creations = creating ? try creations(source, target, request) : []
             let read = creating && definition.rules.isPolling ? try polled.creations(of: definition.polledTables(), target) : []
+            if creations.isEmpty { try shared.refuseUndecidable(selected, target) }
             let role = try roles.wanted()
             try source.installLog()
             try target.install()
@@ -58,6 +61,8 @@ package struct Installation {
                 of: definition.name)
             for creation in creations { try target.create(creation) }
             for creation in read { try target.create(creation) }
+            try shared.prepare(selected, target)
+            try shared.share(source, request.selection)
             let captured = try source.install(request)
             if definition.rules.isPolling { try polled.noteTables() }
             try roles.apply(role, to: captured.map(\.name))
@@ -80,6 +85,8 @@ package struct Installation {
             guard try target.cursor(of: definition.name) != nil, let recorded = try source.recordedRequest(of: definition.name) else {
                 return true
             }
+            if shared.isNeeded(recorded) { return true }
+            if definition.rules.isShared { try shared.prepare(source.tables(recorded.selection), target) }
             return try creating && !creations(source, target, recorded).isEmpty
         }
         return isNeeded ? try setUp(creating: creating) : nil
@@ -88,6 +95,7 @@ package struct Installation {
     /// What `setUp` would run, by side.
     package func planSetUp(creating: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
         guard !definition.isPolledOnly else { return try definition.naming { try polled.planSetUp(creating: creating) } }
+        try definition.naming { try definition.refuseUnsharable() }
         return try onBothSides { source, target in
             let request = try definition.request(source)
             let selected = try source.tables(request.selection)
@@ -99,7 +107,8 @@ package struct Installation {
             let creations = creating ? try creations(source, target, request) : []
             let later = creations.flatMap(\.statementsAfter) + creations.flatMap(\.statementsLast)
             let made = read.flatMap(\.statementsBefore) + creations.flatMap(\.statementsBefore) + later.map { PlannedStatement($0, lock: "after the copy") }
-            return try shapes + source.planInstall(request).map { ("source", $0) } + target.planInstall().map { ("target", $0) }
+            let sharing = try shared.plan(selected, source, request.selection, target)
+            return try shapes + source.planInstall(request).map { ("source", $0) } + target.planInstall().map { ("target", $0) } + sharing
                 + (made + (try roles.plan(roles.wanted(), on: source.tables(request.selection).map(\.name), made: creations.map(\.table))))
                 .map { ("target", $0) }
         }
@@ -114,18 +123,23 @@ package struct Installation {
 
     /// - Parameter sourceOnly: leave the target as it is; it may be gone.
     package func tearDown(sourceOnly: Bool = false) throws {
-        guard !sourceOnly else { return try definition.isPolledOnly ? () : onSource { try $0.remove(definition.name) } }
+        guard !sourceOnly else { return try definition.isPolledOnly ? () : onSource { try unshareAndRemove($0) } }
         guard try !polled.isOnlyAtTarget() else { return try definition.naming { try definition.openTargetAdministration().remove(definition.name) } }
         try onBothSides { source, target in
             if let stored = try target.cursor(of: definition.name) { try refuseForeign(stored.cursor, try source.identity()) }
             let former = try formerRoles()
-            try source.remove(definition.name)
+            try unshareAndRemove(source)
             try target.remove(definition.name)
             for side in former {
                 try side.asSource.remove(definition.name)
                 try side.asTarget.remove(definition.name)
             }
         }
+    }
+
+    private func unshareAndRemove(_ source: any SourceAdministration) throws {
+        try source.unshare(definition.name)
+        try source.remove(definition.name)
     }
 
     /// Where roles were changed, either side also has what it had in its other one.
@@ -138,7 +152,7 @@ package struct Installation {
     }
 
     package func planTearDown(sourceOnly: Bool = false) throws -> [(side: String, statement: PlannedStatement)] {
-        guard !sourceOnly else { return try definition.isPolledOnly ? [] : onSource { try $0.planRemoval(of: definition.name).map { ("source", $0) } } }
+        guard !sourceOnly else { return try definition.isPolledOnly ? [] : onSource { try planAtSource($0) } }
         guard try !polled.isOnlyAtTarget() else {
             return try definition.naming { try definition.openTargetAdministration().planRemoval(of: definition.name).map { ("target", $0) } }
         }
@@ -146,15 +160,19 @@ package struct Installation {
             let former = try formerRoles().flatMap { side in
                 try side.asSource.planRemoval(of: definition.name) + side.asTarget.planRemoval(of: definition.name)
             }
-            let now = try source.planRemoval(of: definition.name).map { ("source", $0) }
-                + target.planRemoval(of: definition.name).map { ("target", $0) }
+            let now = try planAtSource(source) + target.planRemoval(of: definition.name).map { ("target", $0) }
             let known = Set(now.map(\.1))
             return now + former.filter { !known.contains($0) }.map { ("former role", $0) }
         }
     }
 
+    private func planAtSource(_ source: any SourceAdministration) throws -> [(side: String, statement: PlannedStatement)] {
+        try (source.planUnsharing(definition.name) + source.planRemoval(of: definition.name)).map { ("source", $0) }
+    }
+
     /// Every problem of both sides with its remedy, problems first.
     package func check() throws -> [(side: String, finding: Finding)] {
+        try definition.naming { try definition.refuseUnsharable() }
         let read = definition.rules.isPolling ? try definition.naming { try polled.findings() } : []
         let captured = definition.isPolledOnly ? [] : try checkCapture()
         let order: [Finding.Severity] = [.problem, .warning, .note]
@@ -173,6 +191,7 @@ package struct Installation {
             if let sequences = try? source.sequences(request.selection) {
                 found += try target.check(definition.rules.shaped(sequences)).map { ("target", $0) }
             }
+            found += try shared.findings(tables, source, request.selection, target)
             if let finding = try delayFinding(source) { found.append(("source", finding)) }
             found += try roles.findings(on: tables.map(\.name)).map { ("target", $0) }
             if let identity = try source.identity(), try target.identityAsSource() == identity {

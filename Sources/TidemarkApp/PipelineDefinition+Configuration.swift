@@ -29,6 +29,7 @@ extension PipelineDefinition {
         }
         run = entry.run
         rules = entry.rules
+        (passesOn, counterpart, sites) = (entry.passesOn, entry.counterpart, entry.sites)
     }
 }
 

@@ -15,6 +15,10 @@ package struct PipelineDefinition: Sendable {
     package var capturesReplicaRole: Bool?
     /// Is what tidemark applies to the source captured, too, and passed on?
     package var passesOn: Bool?
+    /// The pipeline in the other direction, where both are defined together.
+    package var counterpart: String?
+    /// Which numbers the sequences of the source's tables give.
+    package var sites: SequenceSite?
     package var retention: Retention?
     package var logLimit = LogLimitRequest()
     /// How far the target stays behind on purpose.
@@ -62,6 +66,7 @@ package struct PipelineDefinition: Sendable {
             capturesReplicaRole: capturesReplicaRole ?? recorded?.capturesReplicaRole ?? false,
             retention: retention ?? recorded?.retention ?? .none)
         request.images = rules.isShared ? .both : images ?? recorded?.images ?? .new
+        request.isShared = rules.isShared
         request.capturesApplied = passesOn ?? recorded?.capturesApplied ?? false
         request.logLimit = logLimit
         return request

@@ -74,6 +74,8 @@ package struct StatusReport: Codable, Sendable {
     package var problem: String?
     /// How far each table is copied, and when it was last proven equal.
     package var tables: [Table] = []
+    /// The tables whose rows others change at the target, too, that had conflicts; absent where the pipeline has no rules for such.
+    package var conflicts: [ConflictTally]?
     /// Those that are read instead of their log; absent where the pipeline has none.
     package var polledTables: [PolledTable]?
 
@@ -94,6 +96,16 @@ package struct StatusReport: Codable, Sendable {
         package var verifiedSnapshot: String?
         package var verifiedRows: Int64?
         package var differences: Int64?
+    }
+
+    /// The conflicts of a table that the target keeps.
+    package struct ConflictTally: Codable, Sendable, Equatable {
+        /// As the target calls it.
+        package var table: String
+        package var conflicts: Int64
+        package var lastAt: String
+
+        package init(table: String, conflicts: Int64, lastAt: String) { (self.table, self.conflicts, self.lastAt) = (table, conflicts, lastAt) }
     }
 
     /// Older pending changes than this make a pipeline be behind.
@@ -156,6 +168,11 @@ extension StatusReport {
             let parked = try target.parked(of: definition.name)
             (parkedTransactions, parkedChanges) = (Int64(parked.transactions.count), parked.transactions.reduce(0) { $0 + $1.changes })
             notExactTables = parked.notExact.map(\.description)
+            if definition.rules.isShared {
+                conflicts = try target.conflictCounts(of: definition.name).map {
+                    ConflictTally(table: $0.table.description, conflicts: $0.conflicts, lastAt: $0.lastAt)
+                }
+            }
             let proofs = try target.proofs(of: definition.name)
             tables = copies.map { copy in Table(copy, proofs.first { $0.table == copy.table && $0.finishedAt != nil }) }
             if let obstacle = Orientation(source: standings.source, target: standings.target).obstacle ?? log.obstacle ?? found?.failure {
@@ -209,6 +226,9 @@ extension StatusReport {
         let what = parkedTransactions == 1 ? "One transaction is" : "\(parkedTransactions) transactions are"
         return "\(what) set aside, with \(Amount.text(parkedChanges, "change")) in all. Not exact: \(names). Type: tidemark parked list …"
     }
+
+    /// Of all tables.
+    package var conflictsTotal: Int64? { conflicts.map { $0.reduce(0) { $0 + $1.conflicts } } }
 
     /// Tables that differ from their source, as far as anybody has looked and nobody repaired.
     package var differing: [Table] { tables.filter { ($0.differences ?? 0) > 0 } }

@@ -32,6 +32,7 @@ extension Pipeline {
     package init(
         _ definition: PipelineDefinition, _ settings: Settings, log: Logger, figures: PipelineMeter = PipelineMeter(), tenure: Tenure = Tenure()
     ) throws {
+        try definition.refuseUnsharable()
         var settings = settings
         // Pipelines themselves know no time of day.
         if settings.startedAt.isEmpty { settings.startedAt = Clock.now }

@@ -40,6 +40,13 @@ package struct Configuration: Sendable, Equatable {
         package var schemas: [String: String] = [:]
         /// Whose rows it takes; nil for everybody's.
         package var tenant: Tenant?
+        /// What becomes of rows that the target changed, too, in tables of which the file says nothing by themselves.
+        package var conflict: ConflictRule?
+        package var passesOn: Bool?
+        /// The pipeline in the other direction, where one entry stands for both.
+        package var counterpart: String?
+        /// Which numbers the sequences of its source's tables give.
+        package var sites: SequenceSite?
         /// Of its name; the same pipeline may stand somewhere else.
         var place: Place?
         /// Sides of which something wrong is said.
@@ -54,7 +61,8 @@ package struct Configuration: Sendable, Equatable {
                     == (right.tables, right.exclude, right.capture, right.images, right.role, right.failurePolicy)
                 && (left.retention, left.logLimit, left.run) == (right.retention, right.logLimit, right.run)
                 && (left.rules, left.schemas) == (right.rules, right.schemas)
-                && (left.wait, left.waitTables) == (right.wait, right.waitTables)
+                && (left.wait, left.waitTables, left.passesOn) == (right.wait, right.waitTables, right.passesOn)
+                && (left.counterpart, left.sites) == (right.counterpart, right.sites)
         }
     }
 
@@ -135,7 +143,7 @@ package struct Configuration: Sendable, Equatable {
         guard case .mapping = root.value else { return reader.fail(root.place, "the file has to begin with pipelines:", isSecret: true) }
         guard let top = reader.fields(root, of: "the file", ConfigurationSection.file.keys) else { return }
         if let node = top["service"] { service = reader.service(node) }
-        let defaults = top["defaults"].flatMap { reader.entry("defaults", $0, over: nil) } ?? Entry(name: "")
+        let defaults = top["defaults"].flatMap { reader.entry("defaults", $0, over: nil)?.entry } ?? Entry(name: "")
         guard let node = top["pipelines"] else { return reader.fail(root.place, "the file has no pipelines:") }
         pipelines = reader.pipelines(node, defaults: defaults, needsAddresses: needsAddresses)
     }

@@ -20,36 +20,41 @@ extension ConfigurationReader {
                 continue
             }
             guard let template = tenants(of: value) else {
-                if let entry = pipeline(name, key, value, over: defaults, needsAddresses, &ends) { entries.append(entry) }
+                entries += pipeline(name, key, value, over: defaults, needsAddresses, &ends)
                 continue
             }
             entries += pipelines(name, key, value, template, over: defaults, needsAddresses, &ends)
         }
         let names = Dictionary(grouping: entries, by: \.name).filter { $0.value.count > 1 }
         for (name, same) in names.sorted(by: { $0.key < $1.key }) {
-            fail(same.last?.place, "two pipelines would be called \(name): one is of tenants:, so give the other one another name")
+            let cause = same.contains { $0.counterpart != nil } ? "two-way: true adds one" : "one is of tenants:"
+            fail(same.last?.place, "two pipelines would be called \(name): \(cause), so give the other one another name")
         }
         return entries
     }
 
+    /// - Returns: one, two where it flows both ways, and none where it cannot be read.
     mutating func pipeline(
         _ name: String, _ key: YAMLNode, _ value: YAMLNode, over defaults: Configuration.Entry, _ needsAddresses: Bool, _ ends: inout Set<[String]>
-    ) -> Configuration.Entry? {
-        guard var entry = entry(name, value, over: defaults) else { return nil }
-        entry.place = key.place
-        if needsAddresses {
+    ) -> [Configuration.Entry] {
+        guard let read = entry(name, value, over: defaults) else { return [] }
+        var entries = [read.entry, read.back].compactMap(\.self)
+        for place in entries.indices { entries[place].place = key.place }
+        if needsAddresses, let entry = entries.first {
             for (side, isThere) in [("source", entry.source != nil), ("target", entry.target != nil)] where !isThere && !entry.unreadable.contains(side) {
                 fail(key.place, "pipeline \(name) has no \(side):")
             }
         }
         // Tenants may share a target, each in a schema of its own.
-        if tenant == nil, let source = entry.source, let target = entry.target, !ends.insert([source, target]).inserted {
-            warn(key.place, "pipeline \(name) has the same source and target as another one: tables that both take are written by both")
+        for entry in entries where tenant == nil {
+            guard let source = entry.source, let target = entry.target, !ends.insert([source, target]).inserted else { continue }
+            warn(key.place, "pipeline \(entry.name) has the same source and target as another one: tables that both take are written by both")
         }
-        return entry
+        return entries
     }
 
-    mutating func entry(_ name: String, _ node: YAMLNode, over defaults: Configuration.Entry?) -> Configuration.Entry? {
+    /// - Returns: the pipeline, and the one in the other direction if it stands for both.
+    mutating func entry(_ name: String, _ node: YAMLNode, over defaults: Configuration.Entry?) -> (entry: Configuration.Entry, back: Configuration.Entry?)? {
         let isPipeline = defaults != nil
         let whose = isPipeline ? "pipeline \(name)" : "defaults:"
         let known = isPipeline ? ConfigurationSection.pipeline.keys : ConfigurationSection.defaults
@@ -76,7 +81,11 @@ extension ConfigurationReader {
         entry.failurePolicy = choice("on-failure", fields, Self.forms(FailurePolicy.allCases), of: FailurePolicy.allCases) ?? entry.failurePolicy
         waiting(fields, &entry)
         run(fields, &entry)
-        return entry
+        entry.conflict = conflict(fields) ?? entry.conflict
+        entry.passesOn = flag("pass-on", fields) ?? entry.passesOn
+        refuseUnsharable(fields, entry)
+        let back = isPipeline ? back(of: &entry, fields) : nil
+        return (entry, back)
     }
 
     /// Which windows the source is told of at once.

@@ -28,6 +28,9 @@ extension Configuration {
         var pattern: String
         var shaping = TableShaping()
         var reading = ReadingEntry()
+        var conflict: ConflictRule?
+        /// Where its keys stand.
+        var keyPlaces: [String: Place] = [:]
     }
 }
 
@@ -41,11 +44,18 @@ extension Configuration.Entry {
     /// What its tables are told: of the rules that name a table the first counts, and what no item names goes by what the pipeline says.
     package var rules: TableRules {
         var rules = tableEntries.map {
-            TableRule(TablePattern($0.pattern), shaping: $0.shaping, polled: $0.reading.polled(over: reading))
+            TableRule(
+                TablePattern($0.pattern), shaping: $0.shaping, polled: $0.reading.polled(over: reading), conflicts: $0.conflict ?? conflict)
         }
-        if let polled = reading.polled(over: reading) { rules.append(TableRule(TablePattern("*"), polled: polled)) }
+        let polled = reading.polled(over: reading)
+        if polled != nil || conflict != nil { rules.append(TableRule(TablePattern("*"), polled: polled, conflicts: conflict)) }
         return TableRules(rules, schemas: schemas, tenant: tenant)
     }
+
+    /// Do others write the target's rows, too?
+    var isShared: Bool { conflict != nil || tableEntries.contains { $0.conflict != nil } }
+    /// Is it known of every table what becomes of conflicts there?
+    var isWhollyShared: Bool { conflict != nil || !tableEntries.isEmpty && tableEntries.allSatisfy { $0.conflict != nil } }
 }
 
 extension ConfigurationReader {
@@ -82,6 +92,8 @@ extension ConfigurationReader {
         }
         reading(fields, &entry.reading)
         incremental(fields, &entry.reading)
+        entry.conflict = conflict(fields)
+        entry.keyPlaces = fields.keys.mapValues(\.place)
         return entry
     }
 

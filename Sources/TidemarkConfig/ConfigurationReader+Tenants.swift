@@ -53,7 +53,10 @@ extension ConfigurationReader {
             }
             tenant = value
             let known = diagnostics.count
-            guard var entry = pipeline(whole, key, node, over: defaults, needsAddresses, &ends) else { break }
+            guard var entry = pipeline(whole, key, node, over: defaults, needsAddresses, &ends).first else { break }
+            if entry.isShared {
+                fail(template.place, "tenants: takes a part of the rows each, and conflict: needs both ends to hold all of them: take one of them out")
+            }
             entry.tenant = Tenant(column: template.column, value: value)
             entries.append(entry)
             // What is wrong in a template is said once.

@@ -63,6 +63,15 @@ package enum ExampleConfiguration {
             #       cron: "0 3 * * *"
             #       batch: 10000
             #       on-error: skip           # stop, skip or retry
+            # conflict:                      # the target is written by others, too: what becomes of rows that both ends changed
+            #   last-write-wins: updated_at  # or source-wins, target-wins, stop; highest-version: version; custom: SQL
+            # conflict:
+            #   merge: updated_at            # column by column
+            #   columns: {stock: add, tags: json, phone: fill, email: {newest: email_at}, note: {custom: source.note}}
+            #   site: site                   # which of two counts that are the same
+            # two-way: true                  # and pipeline shop-back, from the target to the source
+            # pass-on: true                  # what tidemark applied to the source goes on, too
+            # sites: 1 of 2                  # sequences give every second number; or: range 1-999999999
             # rename-schemas: {public: crm}
             # tenants: {column: tenant_id, values: [north, south]}   # shop.north and shop.south; {tenant} in target:, rename-schemas: and to:
             # exclude: [public.audit]

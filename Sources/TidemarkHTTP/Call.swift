@@ -26,6 +26,12 @@ struct Call: Sendable {
         return number
     }
 
+    /// And so are conflicts.
+    func conflictID() throws -> Int64 {
+        guard let number = Int64(id) else { throw Problem.malformed("The id of a conflict is a number, and not \(id).") }
+        return number
+    }
+
     func require(_ role: AccessRole, because reason: String) throws {
         guard actor.role >= role else { throw Problem(.forbidden, "\(reason) takes the role \(role.rawValue); \(actor.name) has \(actor.role.rawValue).") }
     }

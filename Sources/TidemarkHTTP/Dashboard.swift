@@ -14,6 +14,7 @@ enum Dashboard {
         "icon-failed.svg": File(PackageResources.icon_failed_svg, image),
         "api.js": File(PackageResources.api_js, script),
         "app.js": File(PackageResources.app_js, script),
+        "conflicts.js": File(PackageResources.conflicts_js, script),
         "dom.js": File(PackageResources.dom_js, script),
         "format.js": File(PackageResources.format_js, script),
         "overview.js": File(PackageResources.overview_js, script),

@@ -56,6 +56,7 @@ extension Problem {
         switch refusal {
         case .noSuchPipeline(let name): self.init(.notFound, "There is no pipeline \(name).", remedy: "GET /pipelines lists those that there are.")
         case .noSuchTask(let id): self.init(.notFound, "There is no task \(id).", remedy: "GET /sync/tasks lists those that there are.")
+        case .noSuchConflict(let id): self.init(.notFound, "There is no conflict \(id).", remedy: "GET /pipelines/NAME/conflicts lists those that are kept.")
         case .noSuchParked(let id): self.init(.notFound, "Nothing is parked as \(id).", remedy: "GET /pipelines/NAME/parked lists what is.")
         case .conflict(let state): self.init(.conflict, state)
         case .invalid(let why): self.init(.unprocessableContent, why)

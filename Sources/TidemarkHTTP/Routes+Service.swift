@@ -3,7 +3,7 @@ import HTTPTypes
 import TidemarkService
 
 extension Route {
-    static func all(_ moments: LiveMoments) -> [Route] { open + service + [events(moments)] + pipelines + parked + tasks }
+    static func all(_ moments: LiveMoments) -> [Route] { open + service + [events(moments)] + pipelines + parked + conflicts + tasks }
 
     /// For everybody: files that are the same for all, and whether the process works.
     static let open: [Route] = [

@@ -68,6 +68,9 @@ package enum MetricCatalog {
     package static let parkedChanges = gauge("parked_changes", "Changes that are set aside, with those that wait for them.")
     package static let notExact = gauge("not_exact_tables", "Tables that are not exact because of changes that are set aside.")
 
+    package static let conflicts = counter(
+        "conflicts_total", "Rows that both ends had changed, decided at the target while this process watched; absent without conflict:.")
+
     // The change log at the source.
     package static let logBytes = gauge("log_bytes", "The size of the source's change log, whoever reads it.")
     package static let logChanges = gauge("log_changes", "Changes in the source's change log, an estimate.")
@@ -101,7 +104,7 @@ package enum MetricCatalog {
         lagChanges, lagTransactions, lagBytes, lagSeconds, delay, endToEnd, snapshotTaken, sourceSeen,
         appliedChanges, appliedBytes, windows, lastWindowChanges, lastWindowSeconds, acknowledge, applyRate, captureRate,
         appliedID, sourceID, appliedAt,
-        errors, failures, lastError, parkedTransactions, parkedChanges, notExact,
+        errors, failures, lastError, parkedTransactions, parkedChanges, notExact, conflicts,
         logBytes, logChanges, logMaxBytes, logFullIn, captureStopped, givenUp,
         tables, copyTables, copyProgress, copiedRows, copiedBytes, tablesProven, oldestProof, tablesDiffering, rowsDiffering, polledAt, polledFailures,
         leaseHeld, leaseEpoch, leaseRemaining, takeovers,

@@ -16,6 +16,8 @@ package final class SQLiteSource: ChangeSource {
     /// Nil where changes travel as they are logged.
     private var logShaping: LogShaping?
     private var following = SequenceFollowing()
+    /// What pages hold besides changes.
+    var form = PageReader.Form()
     /// The place and the version of the data at which there was nothing to do.
     private var idle: (version: Int64, cursor: Cursor)?
     /// The version of the schema in which every captured table was what setup made.
@@ -94,7 +96,7 @@ package final class SQLiteSource: ChangeSource {
     package func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         guard case .change(let end) = window.end else { return }
         try saying("the change log cannot be read", path: path) {
-            let reader = try PageReader(database, captures: captures, limits: limits, shaping: logShaping)
+            let reader = try PageReader(database, captures: captures, limits: limits, shaping: logShaping, form: form)
             var (after, rows) = (window.afterID, Int64(0))
             while after < end {
                 let (page, read) = try reader.page(after: after, upTo: end)

@@ -38,7 +38,8 @@ extension SQLiteTarget {
             if let refusal = stored.refusal(of: nil, pipeline: pipeline) { throw refusal }
             let ids = try parked.settledWith(settlement.ids)
             if let missing = settlement.ids.first(where: { !ids.contains($0) }) { throw ParkedSettlement.isUnknown(missing) }
-            if settlement.action == .retried { try replay(ids, of: parked, order) }
+            try marks.begin()
+            if settlement.action == .retried { try marks.marking(stored.cursor.source) { try replay(ids, of: parked, order) } }
             let settled = try parked.remove(ids, noting: settlement.action.rawValue, by: settlement.by)
             _ = try database.rows("UPDATE main.tidemark_cursor SET revision = revision + 1 WHERE pipeline = ?", [.string(pipeline)])
             return settled

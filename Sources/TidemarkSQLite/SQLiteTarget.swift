@@ -12,9 +12,12 @@ package final class SQLiteTarget: ChangeTarget {
     let pipeline: String
     let tables: TargetTables
     let staging: WindowStaging
+    let marks: AppliedMarks
+    private let conflicts: ConflictTables
     /// As whom this connection took the pipeline over; nil where it works beside its worker.
     private var holder: (worker: String, epoch: Int64)?
     private let numbers: TargetRowNumbers
+    private lazy var settled = SettledConflicts(database)
 
     package init(path: String, pipeline: String) throws {
         self.path = path
@@ -23,6 +26,8 @@ package final class SQLiteTarget: ChangeTarget {
         (database, staging) = try TargetConnection.open(path, pipeline: pipeline)
         tables = TargetTables(database, pipeline: pipeline)
         numbers = TargetRowNumbers(database)
+        marks = AppliedMarks(database)
+        conflicts = ConflictTables(database, pipeline: pipeline)
     }
 
     package func takeOver(worker: String) throws -> Cursor {
@@ -123,8 +128,8 @@ package final class SQLiteTarget: ChangeTarget {
                 let cursors = CursorTable(database)
                 try cursors.require(cursor, of: pipeline)
                 try tables.begin(captured)
-                let application = try WindowApplication(
-                    database, pipeline: pipeline, order: order, tables: tables, staging: staging)
+                try marks.begin()
+                let application = try OriginRuns(self, captured, order: order, source: cursor.source, conflicts: conflicts)
                 var moved = cursor.moved(over: window)
                 let parked = ParkedTables(database: database, pipeline: pipeline)
                 let ids = faults.isEmpty ? [] : try parked.add(faults)
@@ -145,8 +150,17 @@ package final class SQLiteTarget: ChangeTarget {
             } catch {
                 // A full disk and the like have rolled back already.
                 if database.isInTransaction { try? database.execute("ROLLBACK") }
+                conflicts.forget()
                 throw error
             }
         }
+    }
+
+    package func identityAsSource() throws -> String? {
+        try saying("the target cannot be identified", pipeline: pipeline, path: path) { try ChangeLog(database: database).installID() }
+    }
+
+    package func forgetSettled() throws {
+        try saying("what was kept for conflicts was not forgotten", pipeline: pipeline, path: path) { try settled.forget() }
     }
 }

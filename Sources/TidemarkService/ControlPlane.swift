@@ -1,5 +1,6 @@
 package import TidemarkApp
 package import TidemarkConfig
+package import TidemarkCore
 
 /// What may be asked of a running service. The API is thin functions over it.
 package protocol ControlPlane: Sendable {
@@ -22,6 +23,15 @@ package protocol ControlPlane: Sendable {
     func retryParked(of pipeline: String, _ id: Int64, by actor: Actor) async throws -> ParkedAudit
     /// Gives up what is parked: the rows stay as the target has them.
     func skipParked(of pipeline: String, _ id: Int64, by actor: Actor) async throws -> ParkedAudit
+
+    /// Rows that both ends had changed, the newest first.
+    /// - Parameters:
+    ///   - table: of this one only, as the target calls it.
+    ///   - id: those before this one.
+    func conflicts(of pipeline: String, table: String?, before id: Int64?, limit: Int) async throws -> [DecidedConflict]
+    func conflict(of pipeline: String, _ id: Int64) async throws -> DecidedConflict
+    /// Writes one of its images to the target, as an ordinary write.
+    func restoreConflict(of pipeline: String, _ id: Int64, image: ConflictImage, by actor: Actor) async throws -> DecidedConflict
 
     /// The newest first.
     func tasks() async -> [SyncTask]
@@ -80,6 +90,7 @@ package enum RequestRefusal: Error, Sendable {
     case noSuchPipeline(String)
     case noSuchTask(String)
     case noSuchParked(Int64)
+    case noSuchConflict(Int64)
     /// It is not in a state for that; with what it is.
     case conflict(String)
     case invalid(String)

@@ -100,6 +100,8 @@ package struct PipelineView: Codable, Sendable {
         package var endToEndSeconds: Double?
         /// From a window durable in the target to the source knowing so, of the last one that it was told of.
         package var acknowledgeSeconds: Double?
+        /// Rows that both ends had changed, decided at the target while this process watched; nil where the pipeline has no rules for them.
+        package var conflicts: Int64?
         package init() {}
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import TidemarkApp
 import TidemarkBlocking
 import TidemarkPipeline
@@ -18,6 +19,7 @@ actor PipelineWatch {
     private var earlier: (instant: ContinuousClock.Instant, applied: Int64)?
     private var appliedPerSecond = 0.0
     private var captureRate = CaptureRate()
+    private var conflicts = ConflictCounting()
     /// Roles are changed seldom, and are asked for on new connections.
     private static let looksPerOrientation = 12
 
@@ -57,6 +59,7 @@ actor PipelineWatch {
         let found = try? await thread.run { connections in try StatusReport(of: definition, using: connections) }
         guard let found else { return }
         (report, reportedAt, reportedInstant) = (found, .now, .now)
+        if let line = conflicts.note(found) { pipeline.log.notice("\(line)") }
         await pipeline.note(found)
         noteRates(applied: pipeline.figures.reading.appliedChanges)
         captureRate.note(drawn: found.sourceID, from: definition.source, heartbeats: heartbeats.written(to: definition.source), at: .now)
@@ -79,7 +82,7 @@ actor PipelineWatch {
         (figures.appliedChanges, figures.appliedBytes, figures.windows) = (counted.appliedChanges, counted.appliedBytes, counted.windows)
         (figures.lastWindowChanges, figures.lastWindowSeconds) = (counted.lastWindowChanges, counted.lastWindowSeconds)
         (figures.takeovers, figures.errors, figures.endToEndSeconds) = (counted.takeovers, counted.failures, counted.endToEndSeconds)
-        figures.acknowledgeSeconds = counted.acknowledgeSeconds
+        (figures.acknowledgeSeconds, figures.conflicts) = (counted.acknowledgeSeconds, conflicts.seen)
         (figures.appliedChangesPerSecond, figures.capturedChangesPerSecond) = (appliedPerSecond, captureRate.perSecond)
         if let report {
             (figures.pendingChanges, figures.pendingSeconds) = (report.pendingChanges, report.pendingSeconds)

@@ -76,6 +76,7 @@ package enum ServiceMetrics {
         out.add(MetricCatalog.parkedTransactions, view.parkedTransactions, view.name)
         out.add(MetricCatalog.parkedChanges, view.parkedChanges, view.name)
         out.add(MetricCatalog.notExact, Int64(view.notExactTables.count), view.name)
+        out.add(MetricCatalog.conflicts, view.figures.conflicts, view.name)
     }
 
     private static func addLease(of view: PipelineView, to out: inout Exposition) {

@@ -16,7 +16,7 @@ actor SupervisedPipeline {
     let definition: PipelineDefinition
     private let leases: LeasesByTarget
     private let instance: String
-    private let log: Logger
+    nonisolated let log: Logger
     private let wakeup = Wakeup()
     private(set) var activity = PipelineView.Activity.starting
     private(set) var run: PipelineRun?

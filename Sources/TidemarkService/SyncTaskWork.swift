@@ -45,6 +45,7 @@ struct SyncTaskWork: Sendable {
         let what = task.kind == .copy ? "copy rows" : "compare tables"
         try definition.refuseIfPolledOnly(what)
         try definition.refuseIfDelayed(what)
+        if task.kind == .repair { try definition.refuseIfShared("repair it") }
         let (definition, task) = (definition, task)
         // Only a copy of what is not copied yet has none to name.
         let isWhole = task.tables.isEmpty && (task.kind != .copy || task.existing == nil)

@@ -26,6 +26,8 @@ struct Setup: AsyncParsableCommand {
                   --target postgresql://db2/shop
               tidemark setup --grant-wait app --source postgresql://db1/shop \\
                   --target postgresql://db2/shop
+              tidemark setup --sites "2 of 3" --plan --config /etc/tidemark.yaml \\
+                  --pipeline shop
             """)
     @OptionGroup var options: PipelineOptions
     @OptionGroup var capture: CaptureOptions
@@ -43,6 +45,11 @@ struct Setup: AsyncParsableCommand {
     var grantWait: [String] = []
     @Option(help: ArgumentHelp("Take that right back. Repeatable.", valueName: "role"))
     var revokeWait: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Which numbers the sequences of the source's tables give, where other databases take the same rows: \(SequenceSite.forms). SQLite takes ranges only. Recorded; teardown has them count as before. Or TIDEMARK_SITES.",
+            valueName: "share|range"))
+    var sites: SequenceSite?
     @Flag(help: "Print every statement with the lock that it takes, and change nothing.")
     var plan = false
     @Flag(help: "Make the tables that the target lacks, as the source defines them; those that it has stay as they are.")
@@ -53,6 +60,7 @@ struct Setup: AsyncParsableCommand {
         try reportingErrors {
             for var definition in try options.definitions(capture, log, reading: reading) {
                 definition.role = role ?? definition.role
+                definition.sites = sites ?? definition.sites
                 let installation = Installation(definition)
                 let waiting = WaitSetup(definition, granting: grantWait, revoking: revokeWait)
                 try waiting.check()

@@ -110,6 +110,7 @@ struct PipelineOptions: ParsableArguments {
         entry.delay = try parsed("TIDEMARK_DELAY", StreamDelay.forms) { StreamDelay(parsing: $0) } ?? entry.delay
         entry.retention = try log?.retain ?? parsed("TIDEMARK_RETAIN", Retention.forms) { Retention(parsing: $0) } ?? entry.retention
         entry.role = try parsed("TIDEMARK_ROLE", TargetRole.forms) { TargetRole(rawValue: $0) } ?? entry.role
+        entry.sites = try parsed("TIDEMARK_SITES", SequenceSite.forms) { SequenceSite(parsing: $0) } ?? entry.sites
         entry.failurePolicy = try parsed("TIDEMARK_ON_FAILURE", FailurePolicy.forms) { FailurePolicy(rawValue: $0) } ?? entry.failurePolicy
         let said = try wait ?? parsed("TIDEMARK_WAIT", Waiting.Mode.forms) { Waiting.Mode(rawValue: $0) }
         // What the file says of tables is about its own mode.
@@ -147,6 +148,10 @@ struct CaptureOptions: ParsableArguments {
     var requireKey = false
     @Flag(help: "Capture also what is written under session_replication_role = replica (PostgreSQL).")
     var captureReplicaRole = false
+}
+
+extension SequenceSite: ExpressibleByArgument {
+    package init?(argument: String) { self.init(parsing: argument) }
 }
 
 extension CaptureKind: ExpressibleByArgument {}

@@ -18,6 +18,7 @@ extension StatusReport {
         if let heldBackBy { lines.append("  pruning waits for \(heldBackBy)") }
         if parkedTransactions > 0 { lines.append("  parked  SET ASIDE, not applied: \(Amount.text(parkedTransactions, "transaction")), \(Amount.text(parkedChanges, "change"))") }
         if !notExactTables.isEmpty { lines.append("  tables  NOT EXACT because of parked changes: \(notExactTables.joined(separator: ", "))") }
+        if let conflicts = conflictText { lines.append("  conflicts \(conflicts)") }
         lines += copyLines + shapeLines + polledLines
         if let proof { lines.append("  proof   \(proof)") }
         if let problem { lines.append("  \(problem)") }
@@ -43,6 +44,14 @@ extension StatusReport {
     private var retained: String {
         if let retainSeconds { return ", kept for \(TimeSpan.text(retainSeconds)) on purpose" }
         return retainBytes.map { ", the last \(ByteCount.text($0)) kept on purpose" } ?? ""
+    }
+
+    /// What was decided where both ends had changed a row.
+    private var conflictText: String? {
+        guard let conflicts, let total = conflictsTotal else { return nil }
+        guard total > 0 else { return "none so far" }
+        let tables = conflicts.sorted { $0.conflicts > $1.conflicts }.map { "\($0.conflicts) of \($0.table)" }.joined(separator: ", ")
+        return "\(tables); the last at \(conflicts.map(\.lastAt).max() ?? "?"): tidemark conflicts list …"
     }
 
     /// One line per table that is not copied yet.

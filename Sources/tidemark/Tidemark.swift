@@ -25,7 +25,7 @@ struct Tidemark: AsyncParsableCommand {
         version: version,
         subcommands: [
             Setup.self, Run.self, Serve.self, Copy.self, Sync.self, Verify.self, Status.self, Check.self, SwitchoverCommand.self, FailoverCommand.self,
-            FailbackCommand.self, DrillCommand.self, PauseCommand.self, Resume.self, WaitCommand.self, ParkedCommand.self, DiffSince.self, Rewind.self,
+            FailbackCommand.self, DrillCommand.self, PauseCommand.self, Resume.self, WaitCommand.self, ParkedCommand.self, ConflictsCommand.self, DiffSince.self, Rewind.self,
             Teardown.self, Archive.self, ReplayCommand.self, ConfigCommand.self, Top.self,
         ])
 }

@@ -59,6 +59,7 @@ struct Verify: AsyncParsableCommand {
             for definition in definitions {
                 try definition.refuseIfPolledOnly("compare tables")
                 try definition.refuseIfDelayed("compare tables")
+                if repair { try definition.refuseIfShared("repair it") }
             }
         }
         var found: [VerifiedTable] = []

@@ -18,7 +18,7 @@ struct DocumentationTests {
             if inTable, line.hasPrefix("| `"), let key = line.split(separator: "`").dropFirst().first { tables[tables.count - 1].append(String(key)) }
             inTable = line.hasPrefix("|")
         }
-        let sections: [ConfigurationSection] = [.file, .pipeline, .tenants, .table, .address, .service, .tls, .token]
+        let sections: [ConfigurationSection] = [.file, .pipeline, .tenants, .table, .conflict, .column, .address, .service, .tls, .token]
         #expect(Set(sections) == Set(ConfigurationSection.allCases) && tables == sections.map(\.keys))
         for line in text.split(separator: "\n") where line.contains("| restart |") || line.contains("| at once |") {
             let key = String(line.split(separator: "`")[1])

@@ -26,6 +26,8 @@ struct AccessTests {
                 ("POST", "/sync/tasks", #"{"pipeline":"orders","kind":"copy","existing":"merge"}"#, .admin),
                 ("POST", "/sync/tasks", #"{"pipeline":"orders","kind":"repair","execute":false}"#, .admin),
                 ("POST", "/sync/tasks/1/cancel", nil, .operate), ("DELETE", "/sync/tasks/1", nil, .operate),
+                ("GET", "/pipelines/orders/conflicts", nil, .read), ("GET", "/pipelines/orders/conflicts/1", nil, .read),
+                ("POST", "/pipelines/orders/conflicts/1/restore", #"{"image": "target"}"#, .admin),
                 ("POST", "/pipelines/orders/parked/1/retry", nil, .admin), ("POST", "/pipelines/orders/parked/1/skip", nil, .admin),
             ]
             for (method, target, body, needed) in matrix {

@@ -4,7 +4,9 @@ import Logging
 import Testing
 import TidemarkApp
 import TidemarkConfig
+import TidemarkCore
 import TidemarkHTTP
+import TidemarkCore
 import TidemarkService
 import TidemarkTestSupport
 
@@ -108,6 +110,13 @@ private struct RelayedControlPlane: ControlPlane {
         try await list(["pipelines", pipeline, "parked", "\(id)", "changes"])
     }
     func parkedAudit(of pipeline: String, limit: Int) async throws -> [ParkedAudit] { try await list(["pipelines", pipeline, "parked-audit"]) }
+    func conflicts(of pipeline: String, table: String?, before id: Int64?, limit: Int) async throws -> [DecidedConflict] {
+        try await list(["pipelines", pipeline, "conflicts"])
+    }
+    func conflict(of pipeline: String, _ id: Int64) async throws -> DecidedConflict { try await ask(["pipelines", pipeline, "conflicts", "\(id)"]) }
+    func restoreConflict(of pipeline: String, _ id: Int64, image: ConflictImage, by actor: Actor) async throws -> DecidedConflict {
+        try await ask(["pipelines", pipeline, "conflicts", "\(id)", "restore"], method: "POST", body: JSONEncoder().encode(["image": image.rawValue]))
+    }
     func retryParked(of pipeline: String, _ id: Int64, by actor: Actor) async throws -> ParkedAudit {
         try await ask(["pipelines", pipeline, "parked", "\(id)", "retry"], method: "POST")
     }

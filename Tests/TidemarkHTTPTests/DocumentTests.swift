@@ -81,6 +81,7 @@ struct DocumentTests {
             ("Table", try #require(pipeline.status?.tables.first), Samples.leastTable),
             ("PolledTable", try #require(pipeline.status?.polledTables?.first), Samples.leastPolledTable), ("Sample", Samples.sample, Samples.leastSample),
             ("ParkedTransaction", Samples.parked(1), try without(Samples.parked(1), ["table", "key", "changeID"])),
+            ("DecidedConflict", Samples.conflict(1), try without(Samples.conflict(1), ["origin", "before", "source", "target", "outcome", "restoredAt", "restoredBy"])),
             ("ParkedChange", Samples.change(1), try without(Samples.change(1), ["key", "image", "targetRow"])),
             ("ParkedAudit", Samples.parkedAudit("parked", 1), try without(Samples.parkedAudit("parked", 1), ["detail"])),
             ("SyncTask", Self.task, try without(Self.task, ["existing", "differences", "error", "startedAt", "endedAt"])),

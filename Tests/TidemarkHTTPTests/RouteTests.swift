@@ -20,7 +20,8 @@ struct RouteTests {
                 ("/service", "application/json", #""instance":"host:1:a""#), ("/pipelines", "application/json", #""next":null"#),
                 ("/pipelines/orders", "application/json", #""name":"orders""#), ("/pipelines/orders/tables", "application/json", "public.a"),
                 ("/pipelines/%6Frders/history", "application/json", "endToEndSeconds"), ("/pipelines/orders/parked", "application/json", "waitingChanges"),
-                ("/pipelines/orders/parked/1/changes", "application/json", "targetRow"),
+                ("/pipelines/orders/parked/1/changes", "application/json", "targetRow"), ("/pipelines/orders/conflicts/2", "application/json", "update-update"),
+                ("/pipelines/orders/conflicts?table=public.b", "application/json", #""items":[]"#),
                 ("/pipelines/orders/parked-audit", "application/json", #""action":"parked""#), ("/sync/tasks", "application/json", #""items":[]"#),
             ] {
                 let answer = try await client("GET", path)
@@ -71,6 +72,7 @@ struct RouteTests {
             #expect(try await all("/pipelines", "name", limit: 2) == [["orders", "stock"]])
             #expect(try await all("/pipelines/orders/tables", "table", limit: 2) == [["public.a", "public.b"], ["public.c"]])
             #expect(try await all("/pipelines/orders/parked", "id", limit: 2) == [["1", "2"], ["3"]])
+            #expect(try await all("/pipelines/orders/conflicts", "id", limit: 2) == [["3", "2"], ["1"]])
             #expect(try await all("/pipelines/orders/parked/2/changes", "changeID", limit: 2) == [["41", "42"], ["43", "44"], ["45"]])
             for _ in 1...3 { _ = try await client("POST", "/sync/tasks", body: #"{"pipeline":"orders","kind":"verify"}"#) }
             #expect(try await all("/sync/tasks", "id", limit: 2) == [["3", "2"], ["1"]])
@@ -95,9 +97,11 @@ struct RouteTests {
             #expect(try some.json()["tables"] as? [String] == ["public.*"])
             #expect(try await admin("POST", "/pipelines/orders/parked/1/retry").json()["action"] as? String == "retried")
             #expect(try await admin("POST", "/pipelines/orders/parked/2/skip").json()["action"] as? String == "skipped")
+            #expect(try await admin("POST", "/pipelines/orders/conflicts/2/restore", body: #"{"image": "source"}"#).json()["restoredBy"] as? String != nil)
             let done = running.plane.audited
-            #expect(done.map(\.action) == ["pause", "run", "resume", "run", "verify", "verify", "parked.retry", "parked.skip"])
-            #expect(done.map(\.outcome) == ["done", "refused", "done", "done", "done", "done", "done", "done"])
+            #expect(done.map(\.action) == ["pause", "run", "resume", "run", "verify", "verify", "parked.retry", "parked.skip", "conflict.restore"])
+            #expect(try await admin("POST", "/pipelines/orders/conflicts/2/restore", body: #"{"image": "sorce"}"#).status == 400)
+            #expect(done.map(\.outcome) == ["done", "refused", "done", "done", "done", "done", "done", "done", "done"])
             #expect(done.allSatisfy { $0.pipeline == "orders" && $0.actor.address == "127.0.0.1" })
             #expect(done[1].detail == "orders is paused." && done[6].subject == "1" && done[6].actor.name == "chief")
         }
@@ -130,6 +134,7 @@ struct RouteTests {
             for (method, target, body, status, text) in [
                 ("GET", "/nothing", nil, 404, "/openapi.json"), ("GET", "/pipelines/", nil, 404, ""), ("GET", "/pipelines/none", nil, 404, "no pipeline none"),
                 ("GET", "/pipelines/%ff", nil, 404, ""), ("GET", "/pipelines/orders/parked/9/changes", nil, 404, "Nothing is parked as 9"),
+                ("GET", "/pipelines/orders/conflicts/9", nil, 404, "There is no conflict 9"), ("GET", "/pipelines/orders/conflicts/x", nil, 400, "number"),
                 ("GET", "/pipelines/orders/parked/x/changes", nil, 400, "number"), ("GET", "/sync/tasks/9", nil, 404, "no task 9"),
                 ("GET", "/pipelines?limit=0", nil, 400, "1 to 500"), ("GET", "/pipelines?limit=501", nil, 400, "1 to 500"),
                 ("GET", "/pipelines?limit=ten", nil, 400, "ten"), ("GET", "/pipelines?limit=1&limit=2", nil, 400, "more than once"),

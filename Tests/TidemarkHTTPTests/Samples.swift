@@ -73,6 +73,14 @@ enum Samples {
              "changes": 5, "waitingChanges": 1, "firstChangeID": 41, "lastChangeID": 45, "tables": ["public.a"], "together": []}
             """)
     }
+    static func conflict(_ id: Int64) -> DecidedConflict {
+        decode(
+            DecidedConflict.self,
+            """
+            {"id": \(id), "pipeline": "orders", "at": "t", "table": "public.a", "key": "{}", "kind": "update-update", "changeID": 41, "origin": "o",
+             "before": "{}", "source": "{}", "target": "{}", "outcome": "{}", "strategy": "merge", "result": "merged", "restoredAt": "t", "restoredBy": "b"}
+            """)
+    }
     static func change(_ id: Int64) -> ParkedChange {
         decode(
             ParkedChange.self,

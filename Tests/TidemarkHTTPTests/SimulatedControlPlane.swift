@@ -91,6 +91,23 @@ final class SimulatedControlPlane: ControlPlane {
         _ = try await self.pipeline(pipeline)
         return [Samples.parkedAudit("parked", 1)]
     }
+    func conflicts(of pipeline: String, table: String?, before id: Int64?, limit: Int) async throws -> [DecidedConflict] {
+        _ = try await self.pipeline(pipeline)
+        guard pipeline == "orders" else { return [] }
+        let found = (1...3).reversed().map { Samples.conflict(Int64($0)) }
+        return Array(found.filter { (table == nil || $0.table == table) && $0.id < id ?? .max }.prefix(limit))
+    }
+    func conflict(of pipeline: String, _ id: Int64) async throws -> DecidedConflict {
+        guard let found = try await conflicts(of: pipeline, table: nil, before: nil, limit: 9).first(where: { $0.id == id }) else {
+            throw RequestRefusal.noSuchConflict(id)
+        }
+        return found
+    }
+    func restoreConflict(of pipeline: String, _ id: Int64, image: ConflictImage, by actor: TidemarkService.Actor) async throws -> DecidedConflict {
+        var found = try await conflict(of: pipeline, id)
+        (found.restoredAt, found.restoredBy, found.outcome) = ("t", actor.name, image == .source ? found.source : found.target)
+        return found
+    }
     func retryParked(of pipeline: String, _ id: Int64, by actor: TidemarkService.Actor) async throws -> ParkedAudit {
         try await parked(pipeline, id)
         return Samples.parkedAudit("retried", id)

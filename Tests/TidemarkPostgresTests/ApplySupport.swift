@@ -45,15 +45,19 @@ final class ApplyBench {
     /// Registers a table as a source would capture it; `columns` are names, or names and types.
     func capture(
         _ capture: Int32, _ name: String, _ columns: [String], key: [String] = [], encoding: ImageEncoding = .typedText,
-        generated: Set<String> = []
+        generated: Set<String> = [], conflicts: ConflictRule? = nil
     ) {
-        tables[capture] = CapturedTable(
+        var table = CapturedTable(
             capture: capture, name: TableName(schema: encoding == .typedText ? "public" : nil, name: name),
             columns: columns.map { text in
                 let parts = text.split(separator: " ", maxSplits: 1).map(String.init)
                 return CapturedColumn(name: parts[0], type: parts.count > 1 ? parts[1] : "", isGenerated: generated.contains(parts[0]))
             }, keyColumns: key, encoding: encoding)
+        table.conflicts = conflicts
+        tables[capture] = table
     }
+
+    func captured(_ capture: Int32) -> CapturedTable? { tables[capture] }
 
     /// Applies one window; each argument is a page of changes.
     func apply(_ order: ApplyOrder = .paged, _ pages: [[TestChange]]) throws {

@@ -111,13 +111,14 @@ import TidemarkCore
             INSERT INTO tidemark_cursor (pipeline, source, snapshot, witness, last_id, epoch) VALUES ('main', 's', '5', 'w', 5, 2)
             """)
         let plan = try target.planInstall()
-        #expect(plan.first?.sql.contains("ADD COLUMN revision") == true && plan.count == 21)
+        #expect(plan.first?.sql.contains("ADD COLUMN revision") == true && plan.count == 26)
         #expect(try target.copies(of: "main").isEmpty && target.proofs(of: "main").isEmpty)
         for _ in 0..<2 { try target.install() }
         #expect(try target.planInstall().isEmpty)
         #expect(try names() == [
-            "tidemark_cursor", "tidemark_parked", "tidemark_parked_audit", "tidemark_parked_audit_table", "tidemark_parked_capture",
-            "tidemark_parked_change", "tidemark_parked_column", "tidemark_repair", "tidemark_role", "tidemark_sync_unit", "tidemark_table_copy", "tidemark_table_proof",
+            "tidemark_conflict", "tidemark_cursor", "tidemark_parked", "tidemark_parked_audit", "tidemark_parked_audit_table", "tidemark_parked_capture",
+            "tidemark_parked_change", "tidemark_parked_column", "tidemark_repair", "tidemark_role", "tidemark_shared_table", "tidemark_sync_unit", "tidemark_table_copy",
+            "tidemark_table_proof", "tidemark_tombstone",
         ])
         let cursor = try #require(try target.cursor(of: "main")).cursor
         #expect(cursor.revision == 0 && cursor.epoch == 2 && cursor.lastID == 5)
@@ -144,10 +145,11 @@ import TidemarkCore
         }
         #expect(try target.planRemoval(of: "main").allSatisfy { $0.sql.hasPrefix("DELETE FROM") && $0.sql.hasSuffix("'main'") })
         try target.remove("main")
-        for name in try names() where name != "tidemark_role" {
+        let others = ["tidemark_role", "tidemark_conflict", "tidemark_shared_table", "tidemark_tombstone"]
+        for name in try names() where !others.contains(name) {
             #expect(try replica.target.rows("SELECT pipeline FROM \(name)") == [[.string("second")]], "\(name)")
         }
-        #expect(try target.planRemoval(of: "second").count == 12)
+        #expect(try target.planRemoval(of: "second").count == 15)
         try target.remove("second")
         #expect(try names().isEmpty && target.planRemoval(of: "second").isEmpty)
         #expect(errorOf { _ = try SQLiteRowTarget(path: replica.targetPath, pipeline: "main") }?.remedy.contains("tidemark setup") == true)

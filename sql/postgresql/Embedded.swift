@@ -8,11 +8,13 @@ package enum PostgresSQL {
 
     private static let parts = [
         "registry.sql": PackageResources.registry_sql, "log.sql": PackageResources.log_sql, "limit.sql": PackageResources.limit_sql,
+        "applied.sql": PackageResources.applied_sql, "sites.sql": PackageResources.sites_sql,
         "image.sql": PackageResources.image_sql, "shape.sql": PackageResources.shape_sql,
         "before-image.sql": PackageResources.before_image_sql,
         "row-capture.sql": PackageResources.row_capture_sql, "capture-kind.sql": PackageResources.capture_kind_sql,
         "capture.sql": PackageResources.capture_sql, "attach.sql": PackageResources.attach_sql,
-        "roles.sql": PackageResources.roles_sql, "parked.sql": PackageResources.parked_sql, "lease.sql": PackageResources.lease_sql,
+        "roles.sql": PackageResources.roles_sql, "parked.sql": PackageResources.parked_sql, "conflict.sql": PackageResources.conflict_sql,
+        "lease.sql": PackageResources.lease_sql,
         "sync.sql": PackageResources.sync_sql,
         "waiting.sql": PackageResources.waiting_sql, "wait-for.sql": PackageResources.wait_for_sql,
         "wait-until.sql": PackageResources.wait_until_sql,

@@ -1,7 +1,7 @@
 -- Puts capture on a table, and takes it off.
 
 -- Older signatures, which a call would be ambiguous with.
-drop function if exists tidemark.attach(regclass, text), tidemark.attach(regclass, text, boolean);
+drop function if exists tidemark.attach(regclass, text), tidemark.attach(regclass, text, boolean), tidemark.attach(regclass, text, boolean, text);
 
 -- Takes capture off a table. Its rows in the log stay.
 create or replace function tidemark.detach(relation regclass) returns void
@@ -23,11 +23,11 @@ begin
 end $$;
 
 -- Puts capture on a table, or renews it if the table has changed since. Returns the generation. null for kind,
--- replica_role and images: as it is captured now, else auto, false and new.
+-- replica_role, images and applied: as it is captured now, else auto, false, new and false.
 -- A table that has changed behind capture's back gets a new generation with the reason as its gap: rows may have
 -- passed unseen between the two. No gap where only this very transaction added partitions, and they are empty yet.
 create or replace function tidemark.attach(
-    relation regclass, kind text default null, replica_role boolean default null, images text default null) returns int
+    relation regclass, kind text default null, replica_role boolean default null, images text default null, applied boolean default null) returns int
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     target regclass := relation;
@@ -35,6 +35,7 @@ declare
     actual_kind text := kind;
     always boolean := replica_role;
     kept text := images;
+    passed boolean := applied;
     print text;
     unseen text;
     generation int;
@@ -59,9 +60,10 @@ begin
     select * into current from tidemark.capture c where c.relation = target::oid and c.retired_at is null;
     always := coalesce(always, current.replica_role, false);
     kept := coalesce(kept, current.images, 'new');
+    passed := coalesce(passed, current.applied, false);
     actual_kind := tidemark.capture_kind(target,
         coalesce(actual_kind, case when tidemark.is_related(target) or kept = 'both' then 'auto' else current.kind end, 'auto'), kept);
-    select md5(string_agg(s, E';\n')) into print from tidemark.capture_statements(target, actual_kind, 0, always, kept) s
+    select md5(string_agg(s, E';\n')) into print from tidemark.capture_statements(target, actual_kind, 0, always, kept, passed) s
     where s not like 'drop trigger %' and s not like '%trigger tidemark_truncate %' and s not like '%trigger tidemark_before %';
     if current.id is not null then
         if current.stopped_at is not null then perform tidemark.refuse_at_limit(target); end if;
@@ -90,7 +92,7 @@ begin
         end if;
         if unseen is null and current.fingerprint = print then
             for statement in
-                select * from tidemark.truncate_statements(target, format('tidemark.%I', 'capture_' || current.id), always, kept)
+                select * from tidemark.truncate_statements(target, format('tidemark.%I', 'capture_' || current.id), always or passed, kept)
             loop
                 execute statement;
             end loop;
@@ -104,8 +106,8 @@ begin
         where c.retired_at is null and c.table_name = k.relname and c.schema_name = (select n.nspname from pg_catalog.pg_namespace n where n.oid = k.relnamespace);
     end if;
     insert into tidemark.capture (relation, schema_name, table_name, kind, key_columns, columns, column_types, generated,
-                                  replica_role, fingerprint, gap, images)
-    select c.oid, n.nspname, c.relname, actual_kind, tidemark.key_columns(target), a.names, a.types, a.generated, always, print, unseen, kept
+                                  replica_role, fingerprint, gap, images, applied)
+    select c.oid, n.nspname, c.relname, actual_kind, tidemark.key_columns(target), a.names, a.types, a.generated, always, print, unseen, kept, passed
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
          lateral (select array_agg(a.attname::text order by a.attnum) as names,
                          array_agg(tidemark.type_name(a.atttypid, a.atttypmod) order by a.attnum) as types,
@@ -114,7 +116,7 @@ begin
                   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v') a
     where c.oid = target
     returning id into generation;
-    for statement in select * from tidemark.capture_statements(target, actual_kind, generation, always, kept) loop
+    for statement in select * from tidemark.capture_statements(target, actual_kind, generation, always, kept, passed) loop
         execute statement;
     end loop;
     update tidemark.capture c set shape = tidemark.shape(target) where c.id = generation;

@@ -23,7 +23,8 @@ begin
 end $$;
 
 -- An older signature, which a call would be ambiguous with.
-drop function if exists tidemark.capture_statements(regclass, text, int), tidemark.capture_statements(regclass, text, int, boolean);
+drop function if exists tidemark.capture_statements(regclass, text, int), tidemark.capture_statements(regclass, text, int, boolean),
+    tidemark.capture_statements(regclass, text, int, boolean, text);
 
 -- The query that makes rows of the log of what a statement handed over.
 create or replace function tidemark.logged_row(relation regclass, capture int, operation text, side text) returns text
@@ -55,7 +56,8 @@ end $$;
 
 -- Returns the DDL that attach() runs for one table. generation is the id of its row in tidemark.capture.
 create or replace function tidemark.capture_statements(
-    relation regclass, kind text default 'auto', generation int default null, replica_role boolean default false, images text default 'new')
+    relation regclass, kind text default 'auto', generation int default null, replica_role boolean default false, images text default 'new',
+    applied boolean default false)
 returns setof text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -63,6 +65,7 @@ declare
     schema_name text;
     actual_kind text := tidemark.capture_kind(relation, kind, images);
     keeps_before boolean := images = 'both';
+    always boolean := replica_role or applied;     -- do the triggers fire for writers in the replica role, too?
     capture int := coalesce(generation, (select max(c.id) from tidemark.capture c) + 1, 1);
     key_index oid := tidemark.key_index(relation);
     partitioned boolean;
@@ -248,7 +251,12 @@ begin
            else E'declare drawn pg_catalog.int8; touched pg_catalog.int8; last pg_catalog.int8; fresh boolean; stamp pg_catalog.timestamptz; as_attached boolean; same_key boolean;\n    under_way pg_catalog.text; session_settings pg_catalog.text[];\nbegin\n' end
         -- Loop guard. Triggers that fire always would log what tidemark itself applies here. An ordinary role may not
         -- set the replica role, so that an application cannot switch capture off by the first setting alone.
-        || case when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) operator(pg_catalog.=) ''1'' and pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then return null; end if;\n' else '' end
+        -- Where that is passed on, the replica role of others is still kept out.
+        || case when applied then format(E'    if pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then\n'
+                || E'        if coalesce(pg_catalog.current_setting(''tidemark.applying'', true), '''') operator(pg_catalog.<>) ''1'' then %s\n'
+                || E'        elsif coalesce(pg_catalog.current_setting(''tidemark.marked'', true), '''') operator(pg_catalog.<>) ''1'' then perform tidemark.refuse_unmarked(TG_RELID);\n'
+                || E'        end if;\n    end if;\n', case when replica_role then 'null;' else 'return null;' end)
+           when replica_role then E'    if pg_catalog.current_setting(''tidemark.applying'', true) operator(pg_catalog.=) ''1'' and pg_catalog.current_setting(''session_replication_role'') operator(pg_catalog.=) ''replica'' then return null; end if;\n' else '' end
         || case when is_by_row then tidemark.row_capture(relation, capture, about_table, keeps_before) else about_table ||
         case when is_quick and key_index is not null then format(E'    under_way := pg_catalog.current_setting(%L, true);\n', counter) else '' end
         || E'    drawn := pg_catalog.nextval(''tidemark.data_changes_id_seq'');\n'
@@ -305,9 +313,9 @@ begin
     loop
         return next format('create trigger %s ' || created || ' execute function %s', event, qualified,
             case event when 'tidemark_begins' then format('tidemark.statement_begins(%L)', counter) else function_name || '()' end);
-        if replica_role then return next format('alter table %s enable always trigger %s', qualified, event); end if;
+        if always then return next format('alter table %s enable always trigger %s', qualified, event); end if;
     end loop;
-    return query select * from tidemark.truncate_statements(relation, function_name, replica_role, images);
+    return query select * from tidemark.truncate_statements(relation, function_name, always, images);
     if partitioned then
         -- Row triggers are cloned with the rights of whoever creates or attaches a partition. Without USAGE on the
         -- schema the grant is good for nothing else.

@@ -14,9 +14,11 @@
 --   the transaction of its CREATE TABLE … PARTITION OF:  select tidemark.attach('public.root');
 
 \ir registry.sql
+\ir sites.sql
 \ir waiting.sql
 \ir log.sql
 \ir limit.sql
+\ir applied.sql
 \ir image.sql
 \ir shape.sql
 \ir before-image.sql

@@ -31,6 +31,8 @@ create table if not exists tidemark.parked_change (
     holds_table  boolean not null,    -- from it on, all changes of the table wait
     primary key (pipeline, change_id)
 );
+alter table tidemark.parked_change
+    add column if not exists origin text;    -- where it was made first, if not in the source
 create index if not exists parked_change_of on tidemark.parked_change (parked, change_id);
 
 -- The tables of parked changes as the source's capture knew them then, which it may have forgotten since.

@@ -31,7 +31,8 @@ alter table tidemark.capture
     add column if not exists replica_role boolean not null default false,
     add column if not exists shape text,                 -- tidemark.shape() as attach() left it
     add column if not exists gap text,                   -- why rows may have passed unseen just before this generation
-    add column if not exists images text not null default 'new'; -- both: the log also has rows as they were before
+    add column if not exists images text not null default 'new', -- both: the log also has rows as they were before
+    add column if not exists applied boolean not null default false; -- and what tidemark applies here, with its origin in tidemark.applied
 create unique index if not exists capture_current on tidemark.capture (relation) where retired_at is null;
 
 -- The cut of a tick is its snapshot with its xid counted as still open: a snapshot never lists its own transaction.
@@ -67,4 +68,5 @@ alter table tidemark.pipeline
     add column if not exists kind text,
     add column if not exists requires_key boolean,
     add column if not exists captures_replica_role boolean,
-    add column if not exists image text;
+    add column if not exists image text,
+    add column if not exists captures_applied boolean;

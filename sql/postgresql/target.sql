@@ -84,6 +84,7 @@ create table if not exists tidemark.repair (
 );
 
 \ir parked.sql
+\ir conflict.sql
 \ir roles.sql
 \ir lease.sql
 \ir sync.sql

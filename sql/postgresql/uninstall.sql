@@ -29,15 +29,16 @@ begin
 end $$;
 -- By name: the cursors of a database that is a target too stay, and so does what somebody else put there.
 drop table if exists tidemark.data_changes_0, tidemark.data_changes_1, tidemark.data_changes_2, tidemark.data_changes_3,
-    tidemark.data_changes, tidemark.capture, tidemark.tick, tidemark.pipeline, tidemark.log_limit, tidemark.retained,
-    tidemark.installation;
+    tidemark.data_changes, tidemark.capture, tidemark.tick, tidemark.pipeline, tidemark.log_limit, tidemark.retained, tidemark.applied,
+    tidemark.sequence_site, tidemark.installation;
 do $$
 declare item regprocedure;
 begin
     for item in select p.oid from pg_catalog.pg_proc p where p.pronamespace = pg_catalog.to_regnamespace('tidemark')
         and (to_regclass('tidemark.role') is null or p.proname not in
              ('refuse_write', 'guards', 'guard_statements', 'lock_against_writers', 'raise_guard', 'lift_guard', 'is_within', 'refuse_owner_that_waits',
-              'renew_wait_grants', 'grant_wait', 'revoke_wait', 'wait_until')) loop
+              'renew_wait_grants', 'grant_wait', 'revoke_wait', 'wait_until', 'merge_json', 'log_removal')
+              and p.proname not like 'tombstones\_%') loop
         execute format('drop function %s', item);
     end loop;
     if not exists (select from pg_catalog.pg_class c where c.relnamespace = pg_catalog.to_regnamespace('tidemark')) then

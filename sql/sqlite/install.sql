@@ -63,6 +63,14 @@ CREATE TABLE IF NOT EXISTS tidemark_tick (
     ticked_at  TEXT
 );
 
+-- Which rows of the log tidemark applied itself, where that is captured: those above after_id, up to through_id, were first
+-- made in the database with that identity. Written in the transaction of the rows.
+CREATE TABLE IF NOT EXISTS tidemark_applied (
+    through_id INTEGER PRIMARY KEY,
+    after_id   INTEGER,
+    origin     TEXT
+);
+
 -- The pipelines that read this log, and how far each has confirmed: nothing above the lowest is pruned.
 -- A row without a name is a setup under way.
 CREATE TABLE IF NOT EXISTS tidemark_pipeline (
@@ -76,6 +84,7 @@ CREATE TABLE IF NOT EXISTS tidemark_pipeline (
     requires_key INTEGER,
     captures_replica_role INTEGER,
     image        TEXT,     -- new, both
+    captures_applied INTEGER,  -- what tidemark applies here itself is captured for it, too
     retain_seconds INTEGER,  -- what it has applied stays for at least so long
     retain_bytes   INTEGER,  -- or until about so much has come behind it
     lost_at        TEXT,     -- the log no longer holds what it has not applied
@@ -87,6 +96,13 @@ CREATE TABLE IF NOT EXISTS tidemark_log_limit (
     max_bytes INTEGER,
     policy    TEXT,
     set_at    TEXT
+);
+
+-- Tables whose rows get numbers of one range only, so that no other database gives the same ones.
+CREATE TABLE IF NOT EXISTS tidemark_sequence_site (
+    pipeline   TEXT,
+    table_name TEXT,
+    sites      TEXT
 );
 
 -- The identity of this database.

@@ -171,3 +171,45 @@ CREATE TABLE IF NOT EXISTS tidemark_parked_audit_table (
     table_name       TEXT NOT NULL,
     PRIMARY KEY (audit, schema_name, table_name)
 );
+
+-- Tables that others write here, too, by the pipelines that do. Each has triggers named tidemark_tombstone_*, which keep what
+-- is deleted.
+CREATE TABLE IF NOT EXISTS tidemark_shared_table (
+    pipeline         TEXT NOT NULL,
+    table_name       TEXT NOT NULL,
+    PRIMARY KEY (pipeline, table_name)
+);
+
+-- Rows that were deleted, as long as an older change of one can still come. They count only where there is no such row.
+-- No constraint: an application's OR IGNORE spreads into the triggers.
+CREATE TABLE IF NOT EXISTS tidemark_tombstone (
+    id               INTEGER PRIMARY KEY,
+    schema_name      TEXT NOT NULL,     -- empty: SQLite has none
+    table_name       TEXT NOT NULL,
+    key              TEXT NOT NULL,     -- JSON of the key columns, in the order of their names
+    image            TEXT NOT NULL,     -- JSON of the row as it was
+    deleted_at       TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tidemark_tombstone_of ON tidemark_tombstone (table_name, key);
+
+-- What became of rows that were changed at both ends, neither change knowing of the other. Images are JSON.
+CREATE TABLE IF NOT EXISTS tidemark_conflict (
+    id               INTEGER PRIMARY KEY,
+    pipeline         TEXT NOT NULL,
+    at               TEXT NOT NULL,
+    schema_name      TEXT NOT NULL,     -- empty: SQLite has none
+    table_name       TEXT NOT NULL,     -- as it is called here
+    key              TEXT NOT NULL,
+    kind             TEXT NOT NULL,     -- insert-insert, update-update, update-delete, delete-update, unique
+    origin           TEXT,              -- where the source's change was made first, if not in the source itself
+    change_id        INTEGER NOT NULL,
+    before           TEXT,              -- what it was made from
+    source           TEXT,              -- what it made of that; NULL = it deleted the row
+    target           TEXT,              -- what stood here
+    outcome          TEXT,              -- what stands here now
+    strategy         TEXT NOT NULL,
+    result           TEXT NOT NULL,     -- source, target, merged
+    restored_at      TEXT,              -- one of the images was put back then
+    restored_by      TEXT
+);
+CREATE INDEX IF NOT EXISTS tidemark_conflict_of ON tidemark_conflict (pipeline, table_name, id);

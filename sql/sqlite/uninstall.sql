@@ -7,7 +7,9 @@
 DROP TABLE IF EXISTS tidemark_installation;
 DROP TABLE IF EXISTS tidemark_pipeline;
 DROP TABLE IF EXISTS tidemark_log_limit;
+DROP TABLE IF EXISTS tidemark_sequence_site;
 DROP TABLE IF EXISTS tidemark_tick;
+DROP TABLE IF EXISTS tidemark_applied;
 DROP TABLE IF EXISTS tidemark_replaced;
 DROP TABLE IF EXISTS tidemark_column;
 DROP TABLE IF EXISTS tidemark_capture;

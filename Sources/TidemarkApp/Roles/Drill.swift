@@ -33,6 +33,7 @@ package struct Drill: Sendable {
         try rehearsal.naming {
             // Its scratch database may have nothing of tidemark's yet.
             if rehearsal.rules.isShaping { try rehearsal.refuseIfShaped("rehearse a failover to it") }
+            try rehearsal.refuseIfShared("rehearse a failover to it")
             try refuseUnlessEmpty()
         }
         do {

@@ -55,6 +55,7 @@ package struct Failover: Sendable {
 
     private func promoteTarget() throws -> Outcome {
         try definition.refuseIfShaped("fail over to it")
+        try definition.refuseIfShared("fail over to it")
         let start = timed.now
         let new = try definition.openTargetSide()
         try new.roles.claim(definition.name)

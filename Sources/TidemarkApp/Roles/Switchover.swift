@@ -61,6 +61,7 @@ package struct Switchover: Sendable {
     package func check() throws -> [(side: String, finding: Finding)] {
         try flow.naming {
             try flow.refuseIfShaped("switch over to it")
+            try flow.refuseIfShared("switch over to it")
             return try RoleChangeCheck(flow, lagMaxSeconds: options.lagMaxSeconds).findings()
         }
     }
@@ -69,6 +70,7 @@ package struct Switchover: Sendable {
     package func plan() throws -> [(side: String, statement: PlannedStatement)] {
         try flow.naming {
             try flow.refuseIfShaped("switch over to it")
+            try flow.refuseIfShared("switch over to it")
             let (old, new) = (try flow.openSourceSide(), try flow.openTargetSide())
             let tables = try pairedTables(old, new)
             let request = try ReverseCapture(of: flow, from: old, to: new).request
@@ -92,6 +94,7 @@ package struct Switchover: Sendable {
 
     private func change() async throws -> Outcome {
         try flow.refuseIfShaped("switch over to it")
+        try flow.refuseIfShared("switch over to it")
         let (old, new) = try claimedSides()
         var outcome = Outcome(primary: new.shown, replica: old.shown)
         switch try SwitchoverProgress(old: try old.roles.standing(of: name), new: try new.roles.standing(of: name), flow) {

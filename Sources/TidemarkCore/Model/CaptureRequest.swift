@@ -30,6 +30,8 @@ package struct CaptureRequest: Hashable, Sendable {
     package var capturesReplicaRole: Bool
     /// Capture also what tidemark itself applies to the source, so that it is passed on.
     package var capturesApplied = false
+    /// Do others write to the target, which sends its own changes back? Asked for, and not recorded.
+    package var isShared = false
     /// What is kept of the log for this pipeline after it has applied it.
     package var retention: Retention
     /// What becomes of the cap of the source's log; it is no pipeline's, and not recorded with this one.

@@ -50,7 +50,8 @@ package struct ConflictRule: Hashable, Sendable {
 }
 
 extension ConflictRule {
-    /// Do all ends come to the same row, whatever comes first, if the rule's columns grow with each write?
+    /// Do all ends come to the same row, whatever comes first, if the rule's columns grow with each write? What is merged column by
+    /// column, only of rows that nobody deletes meanwhile.
     package var converges: Bool {
         switch strategy {
         case .lastWriteWins, .highestVersion: true

@@ -58,6 +58,18 @@ package protocol SourceAdministration: AnyObject {
     /// - Throws: also for one that cannot be read.
     func sequences(_ selection: TableSelection) throws -> [SequenceState]
 
+    /// Has the sequences of these tables give only the numbers of one site from now on, above all that were given or stored.
+    /// Safe to run again, and while others write. How they were is recorded with the pipeline.
+    /// - Parameter others: where those stand that give the numbers of the same columns in another database.
+    func share(_ sites: SequenceSite, of selection: TableSelection, above others: SequenceFloors, for pipeline: String) throws
+    /// The statements that `share` would run now; none where all is so already.
+    func planSharing(_ sites: SequenceSite, of selection: TableSelection, above others: SequenceFloors, for pipeline: String) throws -> [PlannedStatement]
+    /// Sequences that give numbers of another site, or are about to come to their end.
+    func checkSharing(_ sites: SequenceSite, of selection: TableSelection) throws -> [Finding]
+    /// Has the sequences count as they did before the pipeline, on from where they stand, unless another one shares them, too.
+    func unshare(_ pipeline: String) throws
+    func planUnsharing(_ pipeline: String) throws -> [PlannedStatement]
+
     /// How the log stands for a pipeline whose target is at `cursor`.
     /// - Parameter settledThrough: up to which generation of its capture nothing that passed unseen
     ///   matters to a table any more.

@@ -59,7 +59,8 @@ package protocol ChangeSource: AnyObject {
     func noteTransactions()
 
     /// Says what becomes of changes that tidemark applied here itself; left out unless said. Pages tell the origin of those that
-    /// are taken.
+    /// are taken. What was first made in the database that it would go to may be handed over all the same where pages hold what rows
+    /// were before: later changes of its transaction were made from it.
     func follow(_ applied: AppliedChanges) throws
 
     /// Has pages hold every change of these generations, with its transaction, and what its row was before: as `before` of a

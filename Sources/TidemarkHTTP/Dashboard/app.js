@@ -5,6 +5,7 @@ import {Problem, all, get, hasToken, moments, send, setToken} from './api.js';
 import {counts, overviewView, verdict} from './overview.js';
 import {loadPipeline, pipelineView} from './pipeline.js';
 import {loadParked, parkedView} from './parked.js';
+import {conflictView, loadConflict} from './conflicts.js';
 import {newTaskView, tasksView} from './tasks.js';
 
 const state = {
@@ -34,8 +35,12 @@ function route() {
     return {name: parts[1], view: () => parkedView(context, parts[1], parts[3]), title: `parked ${parts[3]} of ${parts[1]}`,
       load: async signal => ({parkedID: parts[3], ...await loadParked(parts[1], parts[3], signal)})};
   }
+  if (parts[0] === 'pipelines' && parts[2] === 'conflicts' && /^\d+$/.test(parts[3] ?? '')) {
+    return {name: parts[1], view: () => conflictView(context, parts[1], parts[3]), title: `conflict ${parts[3]} of ${parts[1]}`,
+      load: async signal => ({conflictID: parts[3], ...await loadConflict(parts[1], parts[3], signal)})};
+  }
   if (parts[0] === 'pipelines' && parts[1]) {
-    return {name: parts[1], view: () => pipelineView(context, parts[1]), title: parts[1], load: signal => loadPipeline(parts[1], signal), section: values.get('at')};
+    return {name: parts[1], view: () => pipelineView(context, parts[1]), title: parts[1], load: signal => loadPipeline(parts[1], signal, state.pipelines?.find(pipeline => pipeline.name === parts[1])), section: values.get('at')};
   }
   if (parts[0] === 'tasks') return parts[1] === 'new' ? {view: () => newTaskView(context, values), title: 'new task'} : {view: () => tasksView(context), title: 'tasks'};
   return {view: () => overviewView(context), title: null};

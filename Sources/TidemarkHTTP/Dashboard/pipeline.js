@@ -4,6 +4,7 @@ import {behind, linkTo} from './overview.js';
 import {bytes, count, exact, number, parsedTime, rate, sentence, span, time, units, visible} from './format.js';
 import {plotView} from './plot.js';
 import {all, get, pathOf} from './api.js';
+import {conflictsSection, conflictsShown} from './conflicts.js';
 import {taskTable} from './tasks.js';
 
 export const plots = [
@@ -16,12 +17,13 @@ export const plots = [
 ];
 
 /** What the list of pipelines does not hold. */
-export async function loadPipeline(name, signal) {
-  const [history, tables, parked, audit] = await Promise.all([
+export async function loadPipeline(name, signal, pipeline) {
+  const [history, tables, parked, audit, conflicts] = await Promise.all([
     get(pathOf(name, 'history'), signal), all(pathOf(name, 'tables'), signal), all(pathOf(name, 'parked'), signal),
     get(pathOf(name, 'parked-audit?limit=20'), signal),
+    pipeline?.status?.conflicts ? get(pathOf(name, `conflicts?limit=${conflictsShown}`), signal) : {items: []},
   ]);
-  return {history: history.items, tables, parked, audit: audit.items};
+  return {history: history.items, tables, parked, audit: audit.items, conflicts: conflicts.items};
 }
 
 export function pipelineView(context, name) {
@@ -52,6 +54,7 @@ export function pipelineView(context, name) {
         ? h('div', {class: 'plots'}, plots.map(plot => plotView(plot, details.history, state.cursors[plot.id] ??= {index: null}, context.redraw)))
         : h('p', {class: 'empty'}, 'Asking the service …')),
     h('section', {id: 'parked', 'aria-labelledby': 'parked-title'}, h('h2', {id: 'parked-title'}, 'Parked transactions'), parkedView(pipeline, details)),
+    conflictsSection(pipeline, details),
     h('section', {'aria-labelledby': 'tables'}, h('h2', {id: 'tables'}, 'Tables'), polledView(pipeline.status?.polledTables),
       pipeline.status?.polledTables?.length && details.tables?.length === 0 ? null : tablesView(context, pipeline, details.tables)),
     h('section', {'aria-labelledby': 'tasks'}, h('h2', {id: 'tasks'}, 'Tasks'),

@@ -19,10 +19,11 @@ struct InstallPlan {
         for table in tables {
             let images = try RecordedRequest.images(of: table.name, for: request, in: session)
             let rows = try session.query(
-                "select s from tidemark.capture_statements($1::regclass, $2, null, $3::boolean, $4) s",
+                "select s from tidemark.capture_statements($1::regclass, $2, null, $3::boolean, $4, $5::boolean) s",
                 [
                     .text(PostgresIdentifier.quoted(table.name)), .text(request.kind(with: images).rawValue),
                     .text(request.capturesReplicaRole ? "t" : "f"), .text(images.rawValue),
+                    .text(try RecordedRequest.capturesApplied(table.name, for: request, in: session) ? "t" : "f"),
                 ])
             for row in 0..<rows.count {
                 let sql = rows[row, 0] ?? ""

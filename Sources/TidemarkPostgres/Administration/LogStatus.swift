@@ -64,15 +64,17 @@ struct LogStatus {
             status.obstacle = "\(failure.why). \(failure.remedy)"
             return
         }
-        try count(after: cursor, to: &status)
-        let selection = try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
+        let request = try RecordedRequest(of: pipeline, in: session)?.request
+        try count(after: cursor, withApplied: request?.capturesApplied ?? false, to: &status)
+        let selection = request?.selection ?? TableSelection()
         let taken = TakenTables(selection, settledThrough: settledThrough)
         if let unseen = try UnseenChanges(session: session).all().first(where: { taken.isHeld($0.table, before: $0.capture) }) {
             status.obstacle = "Rows of table \(unseen.table) may have changed without a trace in the log: \(unseen.why). \(UnseenChanges.remedy)"
         }
     }
 
-    private func count(after cursor: Cursor, to status: inout SourceStatus) throws {
+    /// - Parameter withApplied: does the pipeline take what tidemark applied to the source, too?
+    private func count(after cursor: Cursor, withApplied: Bool, to status: inout SourceStatus) throws {
         let floor = try session.query(
             "select coalesce(max(low_id), 0) from tidemark.tick where xid::text::numeric < pg_snapshot_xmin($1::pg_snapshot)::text::numeric",
             [.text(cursor.snapshot.description)])
@@ -81,10 +83,11 @@ struct LogStatus {
         // The index tells nothing of what a worker has not summarized, and there may be none.
         if status.lastID > high { try session.run("select tidemark.summarize_log(); set enable_seqscan = off; set jit = off") }
         defer { if status.lastID > high { _ = try? session.run("reset enable_seqscan; reset jit") } }
+        let isOwn = try !withApplied && AppliedRecord(session: session).exists() ? "and \(AppliedRecord.isOwn)" : ""
         let counted = try session.query(
             """
             select count(*), extract(epoch from clock_timestamp() - min(changed_at))::float8, count(distinct xid)
-            from tidemark.data_changes where operation <> 'B' and not pg_visible_in_snapshot(xid, $1::pg_snapshot) and id > $2 and id <= $3
+            from tidemark.data_changes where operation <> 'B' and not pg_visible_in_snapshot(xid, $1::pg_snapshot) and id > $2 and id <= $3 \(isOwn)
             """, [.text(cursor.snapshot.description), .text(String(low)), .text(String(high))])
         let changes = Int64(counted[0, 0] ?? "") ?? 0
         status.pendingChanges = changes + max(0, status.lastID - high)

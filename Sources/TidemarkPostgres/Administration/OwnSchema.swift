@@ -31,9 +31,9 @@ struct OwnSchema {
         let isLastSide = left.isDisjoint(with: ["data_changes", "cursor"])
         let functions = try session.query(
             """
-            select format('drop function if exists %s', p.oid::regprocedure), p.proname = any ($1::text[])
+            select format('drop function if exists %s', p.oid::regprocedure), p.proname = any ($1::text[]) or p.proname like 'tombstones\\_%'
             from pg_proc p where p.pronamespace = to_regnamespace('tidemark')
-            """, [.text("{\((Guard.functions + WaitGrants.functions).joined(separator: ","))}")])
+            """, [.text("{\((Guard.functions + WaitGrants.functions + TombstoneTriggers.functions).joined(separator: ","))}")])
         let isSource = tables.contains("data_changes")
         let gone = (0..<functions.count).filter { isLastSide && (isSource || functions[$0, 1] == "t") || isSource && functions[$0, 1] == "f" }
         return (tables + (isLastSide ? Self.shared.sorted() : [])).map { "drop table if exists tidemark.\($0)" }

@@ -80,11 +80,13 @@ package final class PostgresSourceAdministration: SourceAdministration {
         for table in tables {
             try locks.holding(table.name, doing: "a table cannot be captured") {
                 let images = try RecordedRequest.images(of: table.name, for: request, in: session)
+                let capturesApplied = try RecordedRequest.capturesApplied(table.name, for: request, in: session)
                 try session.query(
-                    "select tidemark.attach($1::regclass, $2, $3::boolean, $4)",
+                    "select tidemark.attach($1::regclass, $2, $3::boolean, $4, $5::boolean)",
                     [
                         .text(PostgresIdentifier.quoted(table.name)), .text(request.kind(with: images).rawValue),
                         .text(request.capturesReplicaRole ? "t" : "f"), .text(images.rawValue),
+                        .text(capturesApplied ? "t" : "f"),
                     ])
             }
         }

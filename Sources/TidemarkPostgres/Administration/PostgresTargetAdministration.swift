@@ -66,7 +66,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return [] }
             let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
             return try RoleRemoval(session: session, pipeline: pipeline).plan() + WaitGrants(session: session, pipeline: pipeline).removal()
-                + statements.map { PlannedStatement($0, lock: "none on any table of yours") }
+                + TombstoneTriggers(session: session, pipeline: pipeline).planRemoval() + statements.map { PlannedStatement($0, lock: "none on any table of yours") }
         }
     }
 
@@ -76,6 +76,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
             guard try session.query("select to_regclass('tidemark.cursor')")[0, 0] != nil else { return }
             try RoleRemoval(session: session, pipeline: pipeline).run()
             for statement in try WaitGrants(session: session, pipeline: pipeline).removal() { try session.run(statement.sql) }
+            try TombstoneTriggers(session: session, pipeline: pipeline).prepare([])
             let statements = try forgetting(pipeline) + (isLast(pipeline) ? dropping() : [])
             for statement in statements { try session.run(statement) }
         }
@@ -106,9 +107,9 @@ package final class PostgresTargetAdministration: TargetAdministration {
         }
     }
 
-    private static let tables = ["cursor", "table_copy", "table_proof", "repair", "lease", "sync_unit"] + ParkedRecords.tables
+    private static let tables = ["cursor", "table_copy", "table_proof", "repair", "lease", "sync_unit", "conflict", "shared_table"] + ParkedRecords.tables
 
-    private func dropping() throws -> [String] { try OwnSchema(session: session).dropping(Self.tables) }
+    private func dropping() throws -> [String] { try OwnSchema(session: session).dropping(Self.tables + ["tombstone"]) }
 
     /// What is kept of one pipeline only.
     private func forgetting(_ pipeline: String) throws -> [String] {

@@ -36,7 +36,7 @@ struct Removal {
 
     private func dropping() throws -> [String] {
         let segments = (0..<LogPruner.segments).map { "data_changes_\($0)" }
-        return try OwnSchema(session: session).dropping(segments + ["data_changes", "capture", "tick", "pipeline", "log_limit", "retained", "installation"])
+        return try OwnSchema(session: session).dropping(segments + ["data_changes", "capture", "tick", "pipeline", "log_limit", "retained", "applied", "sequence_site", "installation"])
     }
 
     private func isLast() throws -> Bool {

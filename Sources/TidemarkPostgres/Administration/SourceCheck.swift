@@ -21,13 +21,26 @@ struct SourceCheck {
             found += try foreignChanges() + LogLimitRecord(session: session).standing().findings
         }
         found += try openTransactions()
-        if try isTarget(besides: request.pipeline) {
-            found.append(
-                Finding(
-                    .warning, "the source is a target too, and what tidemark applies to it is not captured again",
-                    remedy: "For a chain, let each target follow the first source."))
-        }
+        if try isTarget(besides: request.pipeline) { found += try chain(request) }
         return found
+    }
+
+    /// Of a source that tidemark applies changes to: do they go on?
+    private func chain(_ request: CaptureRequest) throws -> [Finding] {
+        guard request.capturesApplied else {
+            // Between two ends that send each other their own changes nothing has to go on.
+            guard !request.isShared else { return [] }
+            return [
+                Finding(
+                    .warning, "the source is a target too, and what tidemark applies to it does not go on from there",
+                    remedy: "If it should, write pass-on: true, or give --pass-on, and type: tidemark setup … Or let each target follow the first source.")
+            ]
+        }
+        return try AppliedRecord(session: session).leftOut().filter(request.selection.takes).map { table in
+            Finding(
+                .problem, table: table, "what tidemark applies to the table is not captured, and so cannot be passed on",
+                remedy: "Type: tidemark setup …, then tidemark verify --repair …, which brings what was applied until then.")
+        }
     }
 
     /// Does another pipeline apply changes here? The pipeline's own cursor is left from when the roles were others.

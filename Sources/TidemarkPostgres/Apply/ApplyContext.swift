@@ -9,6 +9,9 @@ struct ApplyContext {
     let holdsTriggersStill: Bool
     /// As the server numbers it: 150020 is 15.20.
     let serverVersion: Int
+    /// Does the database log what is applied to it, so that it has to be told where that was made first? It cannot change unseen:
+    /// capture refuses what is not marked, and the next session looks again.
+    var marksOrigins = false
 
     /// Deferred, a constraint sees the end of a transaction only, as it saw the end of the source's.
     var begin: String { holdsTriggersStill ? "begin" : "begin; set constraints all deferred" }

@@ -8,11 +8,18 @@ struct PageParts {
         case leaf(LeafTruncation)
         /// From here on a table's changes are of a later generation of its capture.
         case renewal
+        /// What follows was made there first; nil for the source.
+        case origin(String?)
     }
 
     /// Tables that were truncated as a whole and have had no row since.
     private var emptied: Set<Int32> = []
     private var generations: [TableName: Int32] = [:]
+    private let marksOrigins: Bool
+    /// Of the last change; nil before the first.
+    private var origin: String??
+
+    init(marksOrigins: Bool = false) { self.marksOrigins = marksOrigins }
 
     /// Truncating a root logs one truncation for it and then one for each partition. Those say nothing
     /// new, and are left out: a target that is not partitioned can follow the root's.
@@ -25,6 +32,11 @@ struct PageParts {
             return [.changes(start == 0 && end == page.changes.count ? page : page.slice(start..<end))]
         }
         for (index, change) in page.changes.enumerated() {
+            if marksOrigins, origin != .some(page.origin(index)) {
+                origin = .some(page.origin(index))
+                parts += changes(through: index) + [.origin(page.origin(index))]
+                start = index
+            }
             if change.capture != known, let name = tables[change.capture]?.name {
                 if let earlier = generations.updateValue(change.capture, forKey: name), earlier != change.capture {
                     parts += changes(through: index) + [.renewal]

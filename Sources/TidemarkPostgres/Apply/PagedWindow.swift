@@ -4,24 +4,32 @@ import TidemarkCore
 struct PagedWindow: WindowWork {
     private let tables: TargetTables
     private var stage = WindowStage()
-    private var parts = PageParts()
+    private var parts: PageParts
     private var used: [Int32: TableStatements] = [:]
     /// What the server may still work on.
     private var unsettled: PagedTable?
     private var truncation: Truncation { Truncation(session: tables.session, context: tables.context) }
 
-    init(_ tables: TargetTables) { self.tables = tables }
+    /// Tables that others write to, too, have their changes settled at the window's end.
+    private var conflicts: ConflictStage
 
-    var tablesUsed: [TargetTable] { used.keys.sorted().compactMap { used[$0]?.target } }
+    init(_ tables: TargetTables) {
+        self.tables = tables
+        parts = PageParts(marksOrigins: tables.origins.areWanted)
+        conflicts = ConflictStage(tables)
+    }
+
+    var tablesUsed: [TargetTable] { used.keys.sorted().compactMap { used[$0]?.target } + conflicts.tablesUsed }
 
     mutating func apply(_ page: ChangePage) throws {
         // A table that is new to the window is looked up, which is no place for another one's refusal.
         if page.changes.contains(where: { used[$0.capture] == nil }) { try settle() }
-        let page = try tables.readable(page)
+        let page = try conflicts.take(try tables.readable(page))
         for part in parts.split(page, tables: tables.captured) {
             switch part {
             case .changes(let changes): try applyPart(changes)
             case .renewal: break  // What came before is applied.
+            case .origin(let origin): try mark(origin)
             case .leaf(let leaf):
                 try settleWholeRows(of: leaf.capture, final: false)
                 let target = try tables.statements(leaf.capture).target
@@ -36,8 +44,16 @@ struct PagedWindow: WindowWork {
         for table in ForeignKey.parentsFirst(waiting).reversed() {
             try settleWholeRows(of: table.captured.capture, final: true)
         }
+        try conflicts.finish()
         guard !tables.context.holdsTriggersStill else { return }
         try refusable(nil) { try tables.session.run("set constraints all immediate") }
+    }
+
+    /// Whole rows that wait are deleted under the origin that their deletion has, as far as they are there by now.
+    private mutating func mark(_ origin: String?) throws {
+        try settle()
+        for capture in stage.captures.sorted() { try settleWholeRows(of: capture, final: false) }
+        try tables.origins.mark(origin: origin)
     }
 
     private mutating func applyPart(_ page: ChangePage) throws {

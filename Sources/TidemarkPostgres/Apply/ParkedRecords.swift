@@ -12,6 +12,12 @@ struct ParkedRecords {
 
     func exist() throws(PostgresFailure) -> Bool { try session.query("select to_regclass('tidemark.parked_audit_table')")[0, 0] != nil }
 
+    /// An installation of an older version has no place for origins, and nothing that has one.
+    private func holdOrigins() throws(PostgresFailure) -> Bool {
+        try session.query(
+            "select exists (select from pg_attribute where attrelid = 'tidemark.parked_change'::regclass and attname = 'origin' and not attisdropped)")[0, 0] == "t"
+    }
+
     // MARK: Parking
 
     /// - Returns: the ids that stand for the faults.
@@ -41,11 +47,13 @@ struct ParkedRecords {
             if let table = tables[change.capture] { try add(table) }
         }
         func id(_ owner: ParkedOwner) -> Int64 { owner.id(among: ids) }
+        // Only a pipeline that passes on has any, and setup has made the column for it.
+        let hasOrigins = page.parked.changes.indices.contains { page.parked.origin($0) != nil }
         try session.query(
             """
-            insert into tidemark.parked_change (pipeline, change_id, parked, capture, operation, key, image, is_waiting, holds_table)
-            select $2::text, x.i, x.p, x.c, x.o, x.k, x.r, x.w, x.h
-            from json_to_recordset($1) as x(i bigint, p bigint, c int, o text, k json, r json, w boolean, h boolean)
+            insert into tidemark.parked_change (pipeline, change_id, parked, capture, operation, key, image, is_waiting, holds_table\(hasOrigins ? ", origin" : ""))
+            select $2::text, x.i, x.p, x.c, x.o, x.k, x.r, x.w, x.h\(hasOrigins ? ", x.f" : "")
+            from json_to_recordset($1) as x(i bigint, p bigint, c int, o text, k json, r json, w boolean, h boolean, f text)
             """, [.json(Self.records(page, id)), .text(pipeline)])
         for joined in page.joined {
             try session.query(
@@ -89,7 +97,7 @@ struct ParkedRecords {
 
     private static func records(_ page: SplitPage, _ id: (ParkedOwner) -> Int64) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(ascii: "[")]
-        for (change, place) in zip(page.parked.changes, page.places) {
+        for (index, (change, place)) in zip(page.parked.changes, page.places).enumerated() {
             if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
             bytes += "{\"i\":\(change.id),\"p\":\(id(place.owner)),\"c\":\(change.capture),\"w\":\(place.isWaiting),\"h\":\(place.holdsTable),\"o\":\"".utf8
             bytes += [change.operation.rawValue, UInt8(ascii: "\"")]
@@ -97,6 +105,10 @@ struct ParkedRecords {
                 guard let range else { continue }
                 bytes += ",\"\(label)\":".utf8
                 bytes += page.parked.bytes[range]
+            }
+            if let origin = page.parked.origin(index) {
+                bytes += ",\"f\":".utf8
+                JSONString.append(origin.utf8, to: &bytes)
             }
             bytes.append(UInt8(ascii: "}"))
         }
@@ -172,7 +184,7 @@ struct ParkedRecords {
     func page(of ids: [Int64], after id: Int64, limit: Int) throws(PostgresFailure) -> ChangePage? {
         let rows = try session.query(
             """
-            select change_id, capture, operation, key::text, image::text from tidemark.parked_change
+            select change_id, capture, operation, key::text, image::text\(try holdOrigins() ? ", origin" : ", null") from tidemark.parked_change
             where pipeline = $1 and parked = any ($2) and change_id > $3 order by change_id limit $4
             """, [.text(pipeline), .text(Self.array(ids)), .text(String(id)), .text(String(limit))])
         guard rows.count > 0 else { return nil }
@@ -184,7 +196,8 @@ struct ParkedRecords {
             let (key, image) = (rows[row, 3].map { Array($0.utf8) }, rows[row, 4].map { Array($0.utf8) })
             (key ?? []).withUnsafeBytes { keyBytes in
                 (image ?? []).withUnsafeBytes { imageBytes in
-                    page.append(id: id, capture: capture, operation: operation, key: key == nil ? nil : keyBytes, image: image == nil ? nil : imageBytes)
+                    page.append(id: id, capture: capture, operation: operation, key: key == nil ? nil : keyBytes, image: image == nil ? nil : imageBytes,
+                        origin: rows[row, 5])
                 }
             }
         }

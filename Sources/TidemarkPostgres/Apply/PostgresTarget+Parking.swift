@@ -59,6 +59,7 @@ extension PostgresTarget {
         if let refusal = stored.refusal(of: nil, pipeline: context.pipeline) { throw refusal }
         let ids = try parked.settledWith(settlement.ids)
         guard let missing = settlement.ids.first(where: { !ids.contains($0) }) else {
+            tables.origins.begin(source: stored.cursor.source)
             if settlement.action == .retried { try replay(ids, start) }
             let settled = try parked.remove(ids, noting: settlement.action.rawValue, by: settlement.by)
             try session.query("update tidemark.cursor set revision = revision + 1 where pipeline = $1", [.text(context.pipeline)])

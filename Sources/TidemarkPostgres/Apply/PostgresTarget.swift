@@ -8,6 +8,8 @@ package final class PostgresTarget: ChangeTarget {
     /// As whom this session took the pipeline over; nil where it works beside its worker.
     private(set) var holder: (worker: String, epoch: Int64)?
     private let sequences: TargetSequences
+    /// When what conflicts no longer need was looked for last.
+    var forgotAt: ContinuousClock.Instant?
 
     var parked: ParkedRecords { ParkedRecords(session: session, pipeline: context.pipeline) }
     var cursorRow: CursorRow { CursorRow(session: session, pipeline: context.pipeline) }
@@ -25,7 +27,7 @@ package final class PostgresTarget: ChangeTarget {
 
     /// What holds for the whole session.
     static func prepare(_ session: PostgresSession, pipeline: String) throws -> ApplyContext {
-        // Capture triggers that fire ALWAYS look for this: what tidemark applies is not captured again.
+        // Capture triggers that fire ALWAYS look for this: what tidemark applies is not captured again, unless it is passed on.
         let rows = try session.query(
             """
             select current_user, current_database(), current_setting('server_version_num'),
@@ -41,7 +43,8 @@ package final class PostgresTarget: ChangeTarget {
         }
         return ApplyContext(
             pipeline: pipeline, role: rows[0, 0] ?? "", database: rows[0, 1] ?? "",
-            holdsTriggersStill: holdsTriggersStill, serverVersion: rows[0, 2].flatMap { Int($0) } ?? 0)
+            holdsTriggersStill: holdsTriggersStill, serverVersion: rows[0, 2].flatMap { Int($0) } ?? 0,
+            marksOrigins: try AppliedRecord(session: session).isTaken())
     }
 
     /// Capture triggers of a target that is a source as well would log what is applied, and send it back
@@ -208,12 +211,14 @@ package final class PostgresTarget: ChangeTarget {
         _ nextPage: () throws -> SplitPage?
     ) throws -> Cursor {
         try session.run(context.begin)
+        tables.origins.begin(source: cursor.source)
         var moved = cursor.moved(over: window)
         try cursorRow.move(cursor, to: moved, noting: window.heartbeat, by: tables.prepared)
         var work = start
         var parking = try WindowParking(parked, faults, tables: tables.captured, by: holder?.worker)
         var page = first
         while let part = page {
+            try tables.origins.refuseOwn(in: part.applied, of: tables.captured) { try work.settle() }
             if !part.applied.changes.isEmpty { try work.apply(part.applied) }
             if !part.parked.changes.isEmpty {
                 try work.settle()

@@ -5,22 +5,32 @@ import TidemarkCore
 struct StagedWindow: WindowWork {
     private let tables: TargetTables
     private var stage = WindowStage()
-    private var parts = PageParts()
+    private var parts: PageParts
     private var used: [Int32: TableStatements] = [:]
     private var truncated: Set<Int32> = []
 
-    init(_ tables: TargetTables) { self.tables = tables }
+    /// Tables that others write to, too, have their changes settled at the window's end.
+    private var conflicts: ConflictStage
 
-    var tablesUsed: [TargetTable] { used.keys.sorted().compactMap { used[$0]?.target } }
+    init(_ tables: TargetTables) {
+        self.tables = tables
+        parts = PageParts(marksOrigins: tables.origins.areWanted)
+        conflicts = ConflictStage(tables)
+    }
+
+    var tablesUsed: [TargetTable] { used.keys.sorted().compactMap { used[$0]?.target } + conflicts.tablesUsed }
     private var session: PostgresSession { tables.session }
     private var truncation: Truncation { Truncation(session: session, context: tables.context) }
 
     mutating func apply(_ page: ChangePage) throws {
-        let page = try tables.readable(page)
+        let page = try conflicts.take(try tables.readable(page))
         for part in parts.split(page, tables: tables.captured) {
             switch part {
             case .changes(let changes): try add(changes)
             case .renewal: try flush(final: false)
+            case .origin(let origin):
+                try flush(final: false)
+                try tables.origins.mark(origin: origin)
             case .leaf(let leaf):
                 try flush(final: false)
                 let table = try tables.statements(leaf.capture)
@@ -35,6 +45,7 @@ struct StagedWindow: WindowWork {
 
     mutating func finish() throws {
         try flush(final: true)
+        try conflicts.finish()
         for capture in stage.captures.sorted() {
             let left = try stage.wholeRowsLeft(capture, in: session)
             guard left.count > 0, let table = used[capture] else { continue }

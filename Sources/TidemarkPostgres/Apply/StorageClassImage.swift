@@ -30,20 +30,27 @@ struct StorageClassImage {
     func convert(_ change: Change, of page: ChangePage, key: inout [UInt8], image: inout [UInt8]) throws {
         key.removeAll(keepingCapacity: true)
         image.removeAll(keepingCapacity: true)
+        try convert(change.key, keys, change, of: page, into: &key)
+        try convert(change.image, columns, change, of: page, into: &image)
+    }
+
+    /// Converts what the row was before, if that is known.
+    func convert(before: Range<Int>?, _ change: Change, of page: ChangePage, into output: inout [UInt8]) throws {
+        output.removeAll(keepingCapacity: true)
+        // One that was too large to be kept is empty.
+        if before?.isEmpty == false { try convert(before, columns, change, of: page, into: &output) }
+    }
+
+    private func convert(
+        _ range: Range<Int>?, _ columns: [Column], _ change: Change, of page: ChangePage, into output: inout [UInt8]
+    ) throws {
+        guard let range else { return }
         try page.bytes.withUnsafeBytes { bytes in
-            for (range, columns) in [(change.key, keys), (change.image, self.columns)] {
-                guard let range else { continue }
-                let text = UnsafeRawBufferPointer(rebasing: bytes[range])
-                var place = columns.startIndex
-                do throws(StorageClassRefusal) {
-                    if range == change.key {
-                        try Self.convert(text, columns, &place, into: &key)
-                    } else {
-                        try Self.convert(text, columns, &place, into: &image)
-                    }
-                } catch {
-                    throw refusal(of: place < columns.count ? columns[place] : nil, change, of: page, error)
-                }
+            var place = columns.startIndex
+            do throws(StorageClassRefusal) {
+                try Self.convert(UnsafeRawBufferPointer(rebasing: bytes[range]), columns, &place, into: &output)
+            } catch {
+                throw refusal(of: place < columns.count ? columns[place] : nil, change, of: page, error)
             }
         }
     }

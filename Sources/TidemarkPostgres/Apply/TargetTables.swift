@@ -5,17 +5,21 @@ final class TargetTables {
     let session: PostgresSession
     let context: ApplyContext
     let prepared: PreparedStatements
+    let origins: OriginMarks
     /// What the pipeline takes, by the generation that changes carry.
     var captured: [Int32: CapturedTable] = [:]
     private var found: [Int32: TableStatements] = [:]
     /// Captures whose log says of rows that they are new, and the target has them: loaded by somebody else.
     private(set) var preloaded: Set<Int32> = []
     private var converters: [Int32: StorageClassImage] = [:]
+    /// Those of them that others write to, too.
+    var sharedTables: [Int32: SharedTable] = [:]
 
     init(session: PostgresSession, context: ApplyContext) {
         self.session = session
         self.context = context
         prepared = PreparedStatements(session)
+        origins = OriginMarks(session, prepared, context)
     }
 
     /// The statements of a capture's table.
@@ -37,6 +41,7 @@ final class TargetTables {
     func forget() {
         found = [:]
         converters = [:]
+        sharedTables = [:]
         prepared.forget()
     }
 
@@ -50,19 +55,26 @@ final class TargetTables {
         for change in page.changes where seen.insert(change.capture).inserted { _ = try statements(change.capture) }
         guard seen.contains(where: { converters[$0] != nil }) else { return page }
         var converted = ChangePage()
-        var (key, image): ([UInt8], [UInt8]) = ([], [])
-        for change in page.changes {
-            if let converter = converters[change.capture], change.operation.carriesRow {
+        var (key, image, before): ([UInt8], [UInt8], [UInt8]) = ([], [], [])
+        for (index, change) in page.changes.enumerated() {
+            let was = page.before(index)
+            if let converter = converters[change.capture], change.operation.carriesRow || change.operation == .before {
                 try converter.convert(change, of: page, key: &key, image: &image)
+                try converter.convert(before: was, change, of: page, into: &before)
             } else {
                 key = change.key.map { Array(page.bytes[$0]) } ?? []
                 image = change.image.map { Array(page.bytes[$0]) } ?? []
+                before = was.map { Array(page.bytes[$0]) } ?? []
             }
             key.withUnsafeBytes { keyBytes in
                 image.withUnsafeBytes { imageBytes in
-                    converted.append(
-                        id: change.id, capture: change.capture, operation: change.operation,
-                        key: change.key == nil ? nil : keyBytes, image: change.image == nil ? nil : imageBytes)
+                    before.withUnsafeBytes { beforeBytes in
+                        converted.append(
+                            id: change.id, capture: change.capture, operation: change.operation,
+                            key: change.key == nil ? nil : keyBytes, image: change.image == nil ? nil : imageBytes,
+                            transaction: page.transactions.isEmpty ? nil : page.transactions[index],
+                            before: was == nil ? nil : beforeBytes, origin: page.origin(index))
+                    }
                 }
             }
         }

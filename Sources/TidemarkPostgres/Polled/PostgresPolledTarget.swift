@@ -138,6 +138,10 @@ package final class PostgresPolledTarget: PolledTarget {
         var unit = unit
         try inTransaction(of: table.name, epoch: epoch) {
             let target = try target(of: table)
+            if context.marksOrigins {
+                tables.origins.begin(source: try cursorRow.read().source)
+                try tables.origins.mark(origin: nil)
+            }
             try body(target, &unit)
             if !context.holdsTriggersStill { try session.run("set constraints all immediate") }
             try target.requireUnaltered(in: session, context)

@@ -24,8 +24,8 @@ struct ImageExpressions {
 
     private func field(_ column: ImageColumn) -> String { "\(alias).\(PostgresIdentifier.quoted(column.name))" }
 
-    /// As tidemark.row_json.
-    private var json: String {
+    /// As tidemark.row_json: an error where it would be too large.
+    var json: String {
         let values = columns.map { column in
             let field = field(column)
             let value = column.form.isPlain ? field : "case when \(field) is distinct from null then pg_catalog.format('%s', \(field)) end"

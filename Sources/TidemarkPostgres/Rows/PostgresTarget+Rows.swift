@@ -152,6 +152,7 @@ extension PostgresTarget: RowTarget {
         let name = literal(context.pipeline)
         let place = "snapshot = \(literal(cursor.snapshot.description)) and witness = \(literal(cursor.witness)) and epoch = \(cursor.epoch)"
         return ["begin;"] + (context.holdsTriggersStill ? ["set local session_replication_role = replica;", "set local tidemark.applying = '1';"] : [])
+            + (context.marksOrigins ? ["select tidemark.mark_applied(\(literal(cursor.source)));"] : [])
             + ["do $$begin if not exists (select from tidemark.cursor where pipeline = \(name) and \(place) for update) then raise 'the cursor has moved: plan again'; end if; end$$;"]
             + statements + [
                 """
@@ -169,7 +170,11 @@ extension PostgresTarget: RowTarget {
     /// The cursor is held first: who would move it waits.
     private func inTransaction(at cursor: Cursor?, _ body: () throws -> Void) throws {
         try session.run(context.begin)
-        if let cursor { try cursorRow.pin(cursor) }
+        if let cursor {
+            try cursorRow.pin(cursor)
+            tables.origins.begin(source: cursor.source)
+            try tables.origins.mark(origin: nil)
+        }
         try body()
         try session.settle()
         try session.run("commit")

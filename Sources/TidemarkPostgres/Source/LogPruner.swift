@@ -50,6 +50,7 @@ struct LogPruner {
                   select from tidemark.pipeline p where p.lost_at is null and not pg_visible_in_snapshot(s.xid, p.snapshot)))
               and not exists (select from tidemark.pipeline p where p.lost_at is null and not pg_visible_in_snapshot(t.xid, p.snapshot))
             """)
+        if try AppliedRecord(session: session).exists() { try session.query("select tidemark.prune_applied()") }
         for segment in 0..<Self.segments { try session.query("select tidemark.empty_segment(\(segment))") }
         try session.query("select tidemark.leave_shared_segment()")
     }

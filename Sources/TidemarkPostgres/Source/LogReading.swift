@@ -16,6 +16,11 @@ final class LogReading {
     var withTransactions = false
     /// Is nothing to be folded, and each change to name its transaction?
     var keepsEveryChange = false
+    /// What becomes of what tidemark applied to the source.
+    var applied = AppliedChanges.leftOut
+    /// Which captures' changes say what their rows were before.
+    var befores = KeptBefores()
+    private var knowsOrigins = false
 
     init(session: PostgresSession, prepared: PreparedStatements) {
         self.session = session
@@ -71,17 +76,32 @@ final class LogReading {
         _ receive: (ChangePage) throws -> Void
     ) throws {
         guard case .transactions(let start) = window.start, case .transactions(let end) = window.end else { return }
+        let applied = try applied(after: start, upTo: end)
         for piece in Self.pieces(of: id..<max(id, window.throughID)) {
             let rows = LogRows(
-                ids: piece, start: start, end: end, captures: captures, withTransactions: withTransactions || keepsEveryChange, shaped: shaped)
-            try session.copyOutChanges(try !keepsEveryChange && isRepetitive(rows) ? rows.folded : rows.inOrder, limits, receive)
+                ids: piece, start: start, end: end, captures: captures, withTransactions: withTransactions || keepsEveryChange, applied: applied,
+                kept: befores.captures.intersection(captures), shaped: shaped)
+            let sql = try !keepsEveryChange && isRepetitive(rows) ? rows.folded : rows.inOrder
+            try session.copyOutChanges(sql, beside: rows.beside, limits) { page in
+                try befores.requireLogged(in: page)
+                try receive(page)
+            }
         }
+    }
+
+    /// What to do about what was applied in a window; nil where nothing was, which costs no more than this look.
+    private func applied(after start: TransactionSnapshot, upTo end: TransactionSnapshot) throws -> AppliedChanges? {
+        if !knowsOrigins { knowsOrigins = try AppliedRecord(session: session).exists() }
+        guard knowsOrigins else { return nil }
+        let rows = try prepared.query(
+            "select exists (select from tidemark.applied where xid >= $1::xid8 and xid < $2::xid8)", [.text(String(start.xmin)), .text(String(end.xmax))])
+        return rows[0, 0] == "t" ? applied : nil
     }
 
     /// Are the same rows changed again and again? Then only the last change of each is worth sending. By a sample: folding
     /// costs about as much as reading.
     private func isRepetitive(_ rows: LogRows) throws -> Bool {
-        guard rows.ids.count >= 4 * Self.idsSampled else { return false }
+        guard rows.ids.count >= 4 * Self.idsSampled, rows.captures.contains(where: { !rows.kept.contains($0) }) else { return false }
         var sample = rows
         sample.ids = rows.ids.lowerBound...rows.ids.lowerBound + Int64(Self.idsSampled) - 1
         let counted = try session.query(sample.repetition, [])

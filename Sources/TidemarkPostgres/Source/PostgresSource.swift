@@ -5,7 +5,7 @@ package final class PostgresSource: ChangeSource {
     let session: PostgresSession
     let limits: ReadLimits
     private let prepared: PreparedStatements
-    private let log: LogReading
+    let log: LogReading
     var marks: StreamMarks { StreamMarks(session: session, log: log) }
     private let shapes: ShapeWatch
     private let sequences: SequenceReading
@@ -152,7 +152,9 @@ package final class PostgresSource: ChangeSource {
             }
             self.pipeline = pipeline
             try requireNotLost()
-            return try RecordedRequest(of: pipeline, in: session)?.request.selection ?? TableSelection()
+            let request = try RecordedRequest(of: pipeline, in: session)?.request
+            try requireCaptured(request, of: pipeline)
+            return request?.selection ?? TableSelection()
         }
     }
 

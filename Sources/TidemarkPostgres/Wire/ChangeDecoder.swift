@@ -1,10 +1,12 @@
 package import TidemarkCore
 
 extension PostgresSession {
-    /// Streams what a query with the columns id, capture, operation, key, image returns, in pages.
-    func copyOutChanges(_ query: String, _ limits: ReadLimits, _ receive: (ChangePage) throws -> Void) throws {
+    /// Streams what a query with the columns id, capture, operation, key, image and these returns, in pages.
+    func copyOutChanges(
+        _ query: String, beside columns: ChangeColumns = ChangeColumns(), _ limits: ReadLimits, _ receive: (ChangePage) throws -> Void
+    ) throws {
         var page = ChangePage()
-        var decoder = ChangeDecoder()
+        var decoder = ChangeDecoder(columns)
         try copyOut(query) { buffer in
             try decoder.decode(buffer, into: &page)
             if limits.isFull(page) {
@@ -16,14 +18,29 @@ extension PostgresSession {
     }
 }
 
-/// Decodes rows of `COPY … (FORMAT binary)` with the columns id, capture, operation, key, image and, if asked for, xid.
+/// What a query returns of changes beside id, capture, operation, key and image, in this order.
+package struct ChangeColumns {
+    /// xid.
+    package var transactions = false
+    /// before: empty where the row was too large.
+    package var befores = false
+    /// origin: null for the source itself.
+    package var origins = false
+
+    package init() {}
+
+    fileprivate var count: Int { 5 + [transactions, befores, origins].count { $0 } }
+}
+
+/// Decodes rows of `COPY … (FORMAT binary)` with the columns id, capture, operation, key, image and those asked for.
 ///
 /// Source of the format: PostgreSQL documentation, COPY, "Binary Format".
 package struct ChangeDecoder {
     private static let signatureBytes = 11
+    private let columns: ChangeColumns
     private var started = false
 
-    package init() {}
+    package init(_ columns: ChangeColumns = ChangeColumns()) { self.columns = columns }
 
     /// Appends the rows of one message.
     package mutating func decode(_ buffer: UnsafeRawBufferPointer, into page: inout ChangePage) throws {
@@ -37,21 +54,24 @@ package struct ChangeDecoder {
             let fields = try Self.integer(buffer, at: offset, as: Int16.self)
             offset += 2
             if fields == -1 { return }
-            guard fields == 5 || fields == 6 else { throw Self.malformed("\(fields) fields") }
+            guard fields == columns.count else { throw Self.malformed("\(fields) fields") }
             let id = try Self.field(buffer, &offset)
             let capture = try Self.field(buffer, &offset)
             let operation = try Self.field(buffer, &offset)
             let key = try Self.field(buffer, &offset)
             let image = try Self.field(buffer, &offset)
-            let transaction = try fields == 6 ? Self.field(buffer, &offset) : nil
+            let transaction = try columns.transactions ? Self.field(buffer, &offset) : nil
+            let before = try columns.befores ? Self.field(buffer, &offset) : nil
+            let origin = try columns.origins ? Self.field(buffer, &offset) : nil
             guard let id, let capture, let letter = operation?.first, let kind = Operation(rawValue: letter) else {
                 throw Self.malformed("a NULL or an unknown operation")
             }
             page.append(
                 id: try Self.integer(id, at: 0, as: Int64.self),
                 capture: try Self.integer(capture, at: 0, as: Int32.self),
-                operation: Self.lacksImage(kind, key, image) ? .imageTooLarge : kind, key: key, image: image,
-                transaction: try transaction.map { try Self.integer($0, at: 0, as: UInt64.self) })
+                operation: Self.lacksImage(kind, key, image) || before?.isEmpty == true ? .imageTooLarge : kind, key: key, image: image,
+                transaction: try transaction.map { try Self.integer($0, at: 0, as: UInt64.self) },
+                before: before, origin: origin.map { String(decoding: $0, as: UTF8.self) })
         }
     }
 

@@ -8,6 +8,7 @@ struct LogUpgrade {
         ("tidemark_pipeline", "lost_at", "TEXT"), ("tidemark_pipeline", "lost_why", "TEXT"),
         ("tidemark_pipeline", "image", "TEXT"), ("tidemark_capture", "images", "TEXT"),
         ("tidemark_capture", "stopped_at", "TEXT"), ("tidemark_capture", "stopped_why", "TEXT"),
+        ("tidemark_pipeline", "captures_applied", "INTEGER"),
     ]
 
     /// None where the log is this version's.
@@ -18,7 +19,8 @@ struct LogUpgrade {
             missing.append("ALTER TABLE \(table) ADD COLUMN \(column) \(type)")
         }
         let hasRoles = try RoleTable(database).exists()
-        return missing.isEmpty && hasRoles ? [] : missing + SQLScript.statements(SQLiteSQL.install)
+        let hasSites = try database.hasTable("tidemark_sequence_site")
+        return missing.isEmpty && hasRoles && hasSites ? [] : missing + SQLScript.statements(SQLiteSQL.install)
     }
 
     func hasColumn(_ column: String, of table: String) throws(SQLiteFailure) -> Bool {

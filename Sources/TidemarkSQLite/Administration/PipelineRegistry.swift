@@ -32,10 +32,13 @@ struct PipelineRegistry {
     func request(of pipeline: String) throws(SQLiteFailure) -> CaptureRequest? {
         // Setup reads an older version's log before it renews it.
         let retention = try LogLimitRecord(database: database).isInstalled() ? "retain_seconds, retain_bytes" : "NULL, NULL"
-        let image = try LogUpgrade(database: database).hasColumn("image", of: "tidemark_pipeline") ? "image" : "NULL"
+        let upgrade = LogUpgrade(database: database)
+        let image = try upgrade.hasColumn("image", of: "tidemark_pipeline") ? "image" : "NULL"
+        let applied = try upgrade.hasColumn("captures_applied", of: "tidemark_pipeline") ? "captures_applied" : "NULL"
         let rows = try database.rows(
             """
-            SELECT included, excluded, kind, requires_key, captures_replica_role, \(retention), \(image) FROM main.tidemark_pipeline
+            SELECT included, excluded, kind, requires_key, captures_replica_role, \(retention), \(image), \(applied)
+            FROM main.tidemark_pipeline
             WHERE name = ? AND included IS NOT NULL
             """, [.string(pipeline)])
         guard let row = rows.first else { return nil }
@@ -47,6 +50,7 @@ struct PipelineRegistry {
             kind: row[2].string.flatMap(CaptureKind.init) ?? .auto, requiresKey: row[3] == .integer(1),
             capturesReplicaRole: row[4] == .integer(1), retention: Retention(seconds: row[5].integer, bytes: row[6].integer))
         request.images = row[7].string.flatMap(CapturedImages.init) ?? .new
+        request.capturesApplied = row[8] == .integer(1)
         return request
     }
 
@@ -57,20 +61,21 @@ struct PipelineRegistry {
             lines(request.selection.include), lines(request.selection.exclude), .string(request.kind.rawValue),
             .integer(request.requiresKey ? 1 : 0), .integer(request.capturesReplicaRole ? 1 : 0),
             request.retention.seconds.map { .integer($0) } ?? .null, request.retention.bytes.map { .integer($0) } ?? .null,
-            .string(request.images.rawValue), .string(request.pipeline),
+            .string(request.images.rawValue), .integer(request.capturesApplied ? 1 : 0), .string(request.pipeline),
         ]
         _ = try database.rows(
             """
             UPDATE main.tidemark_pipeline SET included = ?, excluded = ?, kind = ?, requires_key = ?, captures_replica_role = ?,
-                retain_seconds = ?, retain_bytes = ?, image = ?
+                retain_seconds = ?, retain_bytes = ?, image = ?, captures_applied = ?
             WHERE name = ?
             """, values)
         if database.changes == 0 {
             _ = try database.rows(
                 """
                 INSERT INTO main.tidemark_pipeline
-                    (included, excluded, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes, image, name, confirmed_id)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+                    (included, excluded, kind, requires_key, captures_replica_role, retain_seconds, retain_bytes, image, captures_applied,
+                    name, confirmed_id)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
                 """, values)
         }
         _ = try database.rows("DELETE FROM main.tidemark_pipeline WHERE name IS NULL")

@@ -51,8 +51,9 @@ struct CaptureFingerprint {
         return found
     }
 
-    /// Of a row of `sqlite_schema` that is a trigger: neither capture's nor a guard's.
+    /// Of a row of `sqlite_schema` that is a trigger: none of tidemark's.
     static let isApplicationTrigger = "name NOT GLOB 'tidemark_capture_[0-9]*' AND name NOT GLOB '\(TableGuard.names)'"
+        + " AND name NOT GLOB '\(TombstoneTriggers.names)'"
 
     /// Does the application have triggers of its own on the table that run before capture's rows are written?
     func hasBeforeTriggers(on table: String) throws(SQLiteFailure) -> Bool {

@@ -6,18 +6,23 @@ package struct SQLiteCatalog {
 
     /// The names of tidemark's own tables, in a source and in a target.
     package static let ownTables = [
-        "data_changes", "tidemark_capture", "tidemark_column", "tidemark_replaced", "tidemark_tick",
-        "tidemark_pipeline", "tidemark_log_limit", "tidemark_installation",
+        "data_changes", "tidemark_capture", "tidemark_column", "tidemark_replaced", "tidemark_tick", "tidemark_applied",
+        "tidemark_pipeline", "tidemark_log_limit", "tidemark_sequence_site", "tidemark_installation",
     ] + targetTables + [roleTable]
 
     /// What a target keeps.
     static let targetTables = ["tidemark_cursor", "tidemark_table_copy", "tidemark_table_proof", "tidemark_sync_unit", "tidemark_repair"] + parkedTables
+        + conflictTables
 
     /// What it keeps of transactions that were set aside.
     static let parkedTables = [
         "tidemark_parked", "tidemark_parked_change", "tidemark_parked_capture", "tidemark_parked_column", "tidemark_parked_audit",
         "tidemark_parked_audit_table",
     ]
+
+    /// And of tables that others write, too.
+    static let conflictTables = [tombstones, "tidemark_shared_table", "tidemark_conflict"]
+    static let tombstones = "tidemark_tombstone"
 
     /// What a source and a target keep.
     static let roleTable = "tidemark_role"

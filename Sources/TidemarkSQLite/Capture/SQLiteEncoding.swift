@@ -24,10 +24,14 @@ package enum SQLiteEncoding {
 
     /// An object of columns by name; `row` is NEW, OLD or an alias.
     package static func object(_ columns: [String], of row: String) -> String {
-        let members = columns.enumerated().map { place, name in
-            let label = (place == 0 ? "{" : ",") + jsonString(name) + ":"
-            let reference = "\(row).\(SQLiteIdentifier.quoted(name))"
-            return "(\(SQLiteIdentifier.literal(label)) || \(value(reference)))"
+        object(columns.map { ($0, "\(row).\(SQLiteIdentifier.quoted($0))") })
+    }
+
+    /// An object of columns by name, each with a reference to its value.
+    static func object(_ columns: [(name: String, reference: String)]) -> String {
+        let members = columns.enumerated().map { place, column in
+            let label = (place == 0 ? "{" : ",") + jsonString(column.name) + ":"
+            return "(\(SQLiteIdentifier.literal(label)) || \(value(column.reference)))"
         }
         return "(\(balanced(members[...])) || '}')"
     }

@@ -13,6 +13,7 @@ package final class SQLitePolledTarget: PolledTarget {
     private let kept: SyncUnitTable
     private let tables: TargetTables
     private let staging: WindowStaging
+    private let marks: AppliedMarks
 
     package init(path: String, pipeline: String) throws {
         self.path = path
@@ -22,6 +23,7 @@ package final class SQLitePolledTarget: PolledTarget {
         cursors = CursorTable(database)
         kept = SyncUnitTable(database)
         tables = TargetTables(database, pipeline: pipeline)
+        marks = AppliedMarks(database)
         let installation = TargetInstallation(database)
         let (isSetUp, hasUnits) = try saying("the target cannot be read", pipeline: pipeline, path: path) {
             (try installation.hasCopies(), try installation.hasUnits())
@@ -147,7 +149,9 @@ package final class SQLitePolledTarget: PolledTarget {
         return try saying(what, pipeline: pipeline, table: table, path: path) {
             try database.transaction("BEGIN IMMEDIATE") {
                 try cursors.requireEpoch(epoch, of: pipeline)
-                return try body()
+                try marks.begin()
+                guard marks.isMarking, let source = try cursors.stored(pipeline)?.cursor.source else { return try body() }
+                return try marks.marking(source, body)
             }
         }
     }

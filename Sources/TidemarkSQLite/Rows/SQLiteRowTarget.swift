@@ -17,6 +17,7 @@ package final class SQLiteRowTarget: RowTarget {
     private let cursors: CursorTable
     private let tables: TargetTables
     private let staging: WindowStaging
+    private let marks: AppliedMarks
 
     package init(path: String, pipeline: String) throws {
         self.path = path
@@ -25,6 +26,7 @@ package final class SQLiteRowTarget: RowTarget {
         (database, staging) = try TargetConnection.open(path, pipeline: pipeline)
         cursors = CursorTable(database)
         tables = TargetTables(database, pipeline: pipeline)
+        marks = AppliedMarks(database)
         let isInstalled = try saying("the target cannot be read", pipeline: pipeline, path: path) { [database] in
             try TargetInstallation(database).hasCopies()
         }
@@ -212,7 +214,8 @@ package final class SQLiteRowTarget: RowTarget {
     ) throws -> Result {
         try transaction(what, table) {
             try cursors.require(cursor, of: pipeline)
-            return try body()
+            try marks.begin()
+            return try marks.marking(cursor.source, body)
         }
     }
 }

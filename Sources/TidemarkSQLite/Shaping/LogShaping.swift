@@ -21,11 +21,9 @@ final class LogShaping {
                 let logged = AppliedPage(page: page, bytes: bytes)
                 for (index, change) in page.changes.enumerated() {
                     if let shape = try shape(of: change.capture) {
-                        try shape.shape(change, logged.keyBytes(index), logged.imageBytes(index), into: &shaped)
+                        try shape.shape(change, logged.keyBytes(index), logged.imageBytes(index), index, of: page, into: &shaped)
                     } else {
-                        shaped.append(
-                            id: change.id, capture: change.capture, operation: change.operation, key: logged.keyBytes(index),
-                            image: logged.imageBytes(index))
+                        shaped.take(index, from: page)
                     }
                 }
             }
@@ -90,11 +88,18 @@ final class LoggedShape {
     }
 
     /// Appends what becomes of a change; of a row without a key that does not travel, nothing.
-    func shape(_ change: Change, _ key: UnsafeRawBufferPointer?, _ image: UnsafeRawBufferPointer?, into page: inout ChangePage) throws {
+    func shape(
+        _ change: Change, _ key: UnsafeRawBufferPointer?, _ image: UnsafeRawBufferPointer?, _ index: Int, of logged: ChangePage,
+        into page: inout ChangePage
+    ) throws {
+        let transaction = logged.transactions.isEmpty ? nil : logged.transactions[index]
+        let origin = logged.origin(index)
         let travelling = try renamed(key, change)
         // A truncation's image says which table was meant.
         guard let image, change.operation != .truncate else {
-            return page.append(id: change.id, capture: change.capture, operation: change.operation, key: travelling, image: image)
+            return page.append(
+                id: change.id, capture: change.capture, operation: change.operation, key: travelling, image: image, transaction: transaction,
+                origin: origin)
         }
         do {
             try self.image.bind(image.bindMemory(to: UInt8.self), to: row, scratch)
@@ -103,9 +108,12 @@ final class LoggedShape {
             if try shaped.step() {
                 buffer.clear()
                 labels.write(to: buffer) { shaped.appendImage(Int32($0), to: buffer) }
-                page.append(id: change.id, capture: change.capture, operation: change.operation, key: travelling, image: buffer.bytes)
+                page.append(
+                    id: change.id, capture: change.capture, operation: change.operation, key: travelling, image: buffer.bytes,
+                    transaction: transaction, origin: origin)
             } else if let travelling {
-                page.append(id: change.id, capture: change.capture, operation: .delete, key: travelling, image: nil)
+                page.append(
+                    id: change.id, capture: change.capture, operation: .delete, key: travelling, image: nil, transaction: transaction, origin: origin)
             }
         } catch {
             throw fault(error, change, key)

@@ -59,6 +59,9 @@ struct Confirmation {
             _ = try database.rows(
                 "INSERT INTO main.tidemark_pipeline (confirmed_id, token, name, confirmed_at) VALUES (?, ?, ?, \(now))", values)
         }
+        if try database.hasTable("tidemark_applied") {
+            try database.execute("DELETE FROM main.tidemark_applied WHERE through_id < (SELECT min(id) FROM main.data_changes)")
+        }
         let retained = try RetainedLog(database: database).firstID() ?? .max
         try database.execute("DELETE FROM main.tidemark_tick WHERE last_id < min(\(PrunedLog.lowestConfirmed), \(retained))")
     }

@@ -36,8 +36,9 @@ struct TargetInstallation {
         let name = SQLiteIdentifier.literal(pipeline)
         let isLast = try isLast(pipeline)
         let isLastSide = try isLast && !ChangeLog(database: database).isInstalled()
-        return try RoleTable(database).removal(of: pipeline, isLastSide: isLastSide)
-            + standing.map { isLast ? "DROP TABLE main.\($0)" : "DELETE FROM main.\($0) WHERE pipeline = \(name)" }
+        let triggers = TombstoneTriggers(database, pipeline: pipeline)
+        return try RoleTable(database).removal(of: pipeline, isLastSide: isLastSide) + (isLast ? triggers.wholeRemoval() : triggers.removal())
+            + standing.filter { isLast || $0 != SQLiteCatalog.tombstones }.map { isLast ? "DROP TABLE main.\($0)" : "DELETE FROM main.\($0) WHERE pipeline = \(name)" }
     }
 
     /// Does the target have no other pipeline?

@@ -15,8 +15,8 @@ final class TargetTable {
     let netsWholeRows: Bool
 
     private let database: SQLiteDatabase
-    private let written: [SQLiteTable.Column]
-    private let keyTerms: [SQLiteTable.Index.Term]
+    let written: [SQLiteTable.Column]
+    let keyTerms: [SQLiteTable.Index.Term]
     private let keyIsExact: Bool
     private(set) lazy var quotedName = "main.\(SQLiteIdentifier.quoted(table.name))"
 
@@ -109,7 +109,7 @@ final class TargetTable {
     }
 
     /// What makes an insertion one of rows that may stand.
-    private var onConflict: String {
+    var onConflict: String {
         // Where equal keys have one form only, setting the key again would rewrite every index for nothing.
         let settable = keyIsExact ? written.filter { column in !keyTerms.contains { $0.column == column.name } } : written
         let target = keyTerms.map(\.sql).joined(separator: ", ")
@@ -146,7 +146,7 @@ final class TargetTable {
     }
 
     /// Conditions joined as a balanced tree: a chain of 2,000 columns is deeper than SQLite's limit of 1,000.
-    private static func all(_ conditions: ArraySlice<String>) -> String {
+    static func all(_ conditions: ArraySlice<String>) -> String {
         guard conditions.count > 1 else { return conditions.first ?? "1" }
         let middle = conditions.startIndex + conditions.count / 2
         return "(\(all(conditions[..<middle])) AND \(all(conditions[middle...])))"

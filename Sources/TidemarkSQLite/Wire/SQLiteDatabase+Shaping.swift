@@ -23,7 +23,7 @@ extension SQLiteDatabase {
         try add("sha256", 1) { context, _, values in StoredFunction.digest(context, values, MessageDigest.sha256) }
     }
 
-    private func add(
+    func add(
         _ name: String, _ count: Int32, _ body: @convention(c) (OpaquePointer?, Int32, UnsafeMutablePointer<OpaquePointer?>?) -> Void
     ) throws(SQLiteFailure) {
         let flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS

@@ -114,6 +114,10 @@ package struct TopScreen: Sendable {
         if pipeline.parkedTransactions > 0 {
             say("\(Amount.text(pipeline.parkedTransactions, "transaction")) parked; not exact: \(pipeline.notExactTables.joined(separator: ", ")). Type: tidemark parked list --pipeline \(pipeline.name)")
         }
+        if let total = pipeline.status?.conflictsTotal, total > 0 {
+            let tables = (pipeline.status?.conflicts ?? []).filter { $0.conflicts > 0 }.map { "\($0.conflicts) in \($0.table)" }.joined(separator: ", ")
+            say("conflicts: \(tables). Type: tidemark conflicts list --pipeline \(pipeline.name)")
+        }
         for table in pipeline.status?.polledTables ?? [] {
             let rows = "\(ShortFigure.count(table.rowsDone)) rows, \(ShortFigure.count(table.rowsWritten)) written"
             say("\(table.table): \(table.mode) \(table.state), \(rows)\(table.finishedAt.map { ", complete at \($0)" } ?? "")")

@@ -214,6 +214,19 @@ def fixture_only(page):
     press(page, 'Retry')
     page.key('Enter')
     claim('retrying goes back to the pipeline', page.until('document.querySelector("h1.name")'))
+    page.open(address('shop'))
+    claim('a pipeline whose target is written by others lists its conflicts', page.until('document.querySelector("#conflicts table")?.innerText.includes("update-update")')
+          and '31 of public.stock' in page.run('document.getElementById("conflicts").innerText'))
+    page.open(address('shop') + '/conflicts/12')
+    page.until('document.querySelector("table.images")')
+    claim('a conflict has both images side by side, and says where they differ',
+          page.run('[...document.querySelectorAll("tr.differs th")].map(cell => cell.innerText.split(" ")[0])') == ['name', 'stock', 'price', 'at']
+          and '9007199254740993' in page.run('document.querySelector("table.images").innerText'))
+    claim('markup in them stays text', page.run('!document.querySelector("main img") && window.hostile === undefined'))
+    press(page, 'Target …')
+    claim('putting one back begins at Cancel', page.run('document.activeElement.innerText') == 'Cancel')
+    page.run('document.querySelector("#dialog button.danger").click()')
+    claim('and shows who did it', page.until('document.querySelector("main").innerText.includes("by ann")'))
     page.open(address('geo'))
     press(page, 'Pause')
     page.key('Enter')
@@ -228,6 +241,7 @@ def fixture_only(page):
     sent = [(item['method'], item['path'], item['body']) for item in json.load(urllib.request.urlopen(fixture + '/sent'))]
     claim('what was sent is what was confirmed', sent == [
         ('POST', f'/pipelines/{options.pipeline}/pause', None), ('POST', f'/pipelines/{options.pipeline}/resume', None), ('POST', '/pipelines/orders/parked/7/retry', None),
+        ('POST', '/pipelines/shop/conflicts/12/restore', {'image': 'target'}),
         ('POST', '/pipelines/geo/pause', None), ('POST', '/sync/tasks', {'pipeline': 'shop', 'kind': 'repair', 'tables': [], 'execute': True})], sent)
 
 
@@ -249,7 +263,7 @@ def main():
         buttons(page)
         plots(page)
         unwell = sorted(pipelines, key=lambda item: ['failed', 'attention', 'behind', 'paused', 'unknown', 'well'].index(item['health']))[0]
-        looks(page, [f'{base}/#/', address(unwell['name']), f'{base}/#/tasks', f'{base}/#/tasks/new', *([address('orders') + '/parked/7'] if any(item['name'] == 'orders' for item in pipelines) else [])])
+        looks(page, [f'{base}/#/', address(unwell['name']), f'{base}/#/tasks', f'{base}/#/tasks/new', *([address('orders') + '/parked/7', address('shop') + '/conflicts/11'] if any(item['name'] == 'orders' for item in pipelines) else [])])
         if any(item['name'].startswith('<img') for item in pipelines):
             fixture_only(page)
         elsewhere = [url for url in page.requested if not url.startswith(base) and not url.startswith('about:')]

@@ -49,7 +49,8 @@ def pipeline(name, health='well', activity='following', summary='well', **more):
 
 
 def many():
-    found = [pipeline('shop', lastError={
+    found = [pipeline('shop', status={'conflicts': [
+        {'table': 'public.stock', 'conflicts': 31, 'lastAt': iso(90)}, {'table': 'public.customer', 'conflicts': 2, 'lastAt': iso(4000)}]}, lastError={
         'kind': 'connection', 'what': 'the source cannot be reached: it was starting up', 'at': iso(5400), 'resolvedAt': iso(5390)})]
     found.append(pipeline(
         'billing', 'failed', 'stopped', 'failed, 3 min behind', failures=1,
@@ -91,6 +92,16 @@ changes = [
      'targetRow': '{"id":9007199254740992,"order_id":12,"note":"please leave","total":12.50,"extra":{"gift":true,"tags":["a","b"]}}'},
     {'changeID': 48150002, 'table': 'public.order_line', 'operation': 'delete', 'key': '{"id": 13}', 'isWaiting': False, 'image': None, 'targetRow': '{"id": 13, "order_id": 12, "note": null}'},
     {'changeID': 48150040, 'table': 'public.order_line', 'operation': 'insert', 'key': '{"id": 14}', 'isWaiting': True, 'image': '{"id": 14, "order_id": 12, "note": ""}', 'targetRow': None}]
+conflicts = [
+    {'id': 12, 'pipeline': 'shop', 'at': iso(90), 'table': 'public.stock', 'key': '{"id": 9007199254740993}', 'kind': 'update-update', 'changeID': 48150777,
+     'before': '{"id": 9007199254740993, "name": "tea", "stock": 10, "price": 4.50, "at": "2026-03-01T08:00:00.000000+00:00"}',
+     'source': '{"id": 9007199254740993, "name": "tea", "stock": 7, "price": 4.50, "at": "2026-03-01T09:00:00.000001+00:00"}',
+     'target': '{"id": 9007199254740993, "name": "' + HOSTILE.replace('"', '\\"') + '", "stock": 8, "price": 4.75, "at": "2026-03-01T09:00:00.000002+00:00"}',
+     'outcome': '{"id": 9007199254740993, "name": "' + HOSTILE.replace('"', '\\"') + '", "stock": 5, "price": 4.75, "at": "2026-03-01T09:00:00.000002+00:00"}',
+     'strategy': 'merge', 'result': 'merged'},
+    {'id': 11, 'pipeline': 'shop', 'at': iso(4000), 'table': 'public.customer', 'key': '{"id": 4}', 'kind': 'delete-update', 'changeID': 48149001, 'origin': 'c0ffee/16384/1',
+     'before': '{"id": 4, "name": "Ann"}', 'target': '{"id": 4, "name": "Anne"}', 'outcome': '{"id": 4, "name": "Anne"}', 'strategy': 'last-write-wins', 'result': 'target',
+     'restoredAt': iso(3000), 'restoredBy': 'ops'}]
 audit = [{'at': iso(600), 'by': 'host1-812-9f3c', 'action': 'parked', 'parked': 7, 'changes': 3, 'tables': ['public.order_line'], 'detail': None}]
 
 
@@ -208,8 +219,15 @@ class Answer(BaseHTTPRequestHandler):
         return {
             None: lambda: self.reply(200, item), 'tables': lambda: self.page(tables_of(item), 'table'), 'history': lambda: self.reply(200, {'items': history(item)}),
             'parked-audit': lambda: self.reply(200, {'items': audit if mine else []}),
+            'conflicts': lambda: self.conflicts(parts),
             'parked': lambda: self.page(changes, 'changeID') if parts[-1] == 'changes' else self.page(mine, 'id'),
         }[parts[2] if len(parts) > 2 else None]()
+
+    def conflicts(self, parts):
+        if len(parts) == 3:
+            return self.page(sorted(conflicts, key=lambda item: -item['id']), 'id')
+        found = next((item for item in conflicts if str(item['id']) == parts[3]), None)
+        return self.reply(200, found) if found else self.problem(404, 'Not found', f'There is no conflict {parts[3]}.')
 
     def events(self):
         self.send_response(200)
@@ -253,6 +271,10 @@ class Answer(BaseHTTPRequestHandler):
             done, parked[:] = parked[0], []
             pipelines['orders'].update(parkedTransactions=0, parkedChanges=0, notExactTables=[], health='well', reason=None)
             return self.reply(200, {'at': iso(), 'by': 'ann', 'action': 'retried', 'parked': done['id'], 'changes': 3, 'tables': done['tables'], 'detail': None})
+        if parts[-1] == 'restore':
+            found = next(item for item in conflicts if str(item['id']) == parts[3])
+            found.update(restoredAt=iso(), restoredBy='ann')
+            return self.reply(200, found)
         if parts[-1] == 'verify' or path == '/sync/tasks':
             told = json.loads(body or '{}')
             made = task(len(tasks) + 1, told.get('pipeline', parts[1]), told.get('kind', 'verify'), 'running', tables=told.get('tables') or [])

@@ -27,7 +27,7 @@ struct ServiceMetricsTests {
         let expected: [(Metric, String)] = [
             (MetricCatalog.statusAge, "3"), (MetricCatalog.lagChanges, "70"), (MetricCatalog.lagSeconds, "0.75"), (MetricCatalog.delay, "30"),
             (MetricCatalog.appliedChanges, "1000000000000"), (MetricCatalog.lastWindowSeconds, "0.125"), (MetricCatalog.endToEnd, "0.25"),
-            (MetricCatalog.parkedTransactions, "1"), (MetricCatalog.parkedChanges, "12"), (MetricCatalog.notExact, "2"), (MetricCatalog.guarded, "0"),
+            (MetricCatalog.parkedTransactions, "1"), (MetricCatalog.parkedChanges, "12"), (MetricCatalog.notExact, "2"), (MetricCatalog.conflicts, "5"), (MetricCatalog.guarded, "0"),
             (MetricCatalog.logFullIn, "7200"), (MetricCatalog.captureStopped, "1"), (MetricCatalog.givenUp, "0"), (MetricCatalog.tables, "3"),
             (MetricCatalog.tablesProven, "2"), (MetricCatalog.tablesDiffering, "1"), (MetricCatalog.rowsDiffering, "3"), (MetricCatalog.leaseEpoch, "7"),
             (MetricCatalog.leaseHeld, "1"), (MetricCatalog.copyProgress, "\(250.0 / 300)"),
