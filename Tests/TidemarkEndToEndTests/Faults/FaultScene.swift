@@ -112,7 +112,7 @@ final class FaultScene {
             do {
                 return try body()
             } catch {
-                guard ContinuousClock.now - start < .seconds(20) else { throw error }
+                guard ContinuousClock.now - start < .seconds(120) else { throw error }
                 usleep(10_000)
             }
         }
