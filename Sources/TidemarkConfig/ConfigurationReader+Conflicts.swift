@@ -36,6 +36,7 @@ extension ConfigurationReader {
         guard let fields = fields(node, of: "conflict:", ConfigurationSection.conflict.keys) else { return nil }
         let named = Self.keyedStrategies.filter { fields.keys[$0] != nil }
         guard named.count == 1, let word = named.first else {
+            if named.isEmpty, fields.hasUnknown { return nil }
             let place = named.dropFirst().first.flatMap { fields.keys[$0]?.place } ?? node.place
             fail(place, named.isEmpty ? "conflict: names no strategy: it has to be \(Self.conflictForms)" : "conflict: names \(named.joined(separator: " and ")): take one of them out")
             return nil
@@ -90,6 +91,7 @@ extension ConfigurationReader {
         }
         guard let fields = fields(node, of: "columns: \(name)", ConfigurationSection.column.keys) else { return nil }
         guard fields.keys.count == 1 else {
+            if fields.keys.isEmpty, fields.hasUnknown { return nil }
             fail(node.place, "columns: \(name) has to be \(Self.columnForms), one of them")
             return nil
         }

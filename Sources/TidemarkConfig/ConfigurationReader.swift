@@ -25,6 +25,8 @@ struct ConfigurationReader {
         var values: [String: YAMLNode] = [:]
         var keys: [String: YAMLNode] = [:]
         var place: Place
+        /// Was a key refused, of which something is said by that?
+        var hasUnknown = false
         subscript(key: String) -> YAMLNode? { values[key] }
     }
 
@@ -60,6 +62,7 @@ struct ConfigurationReader {
                 let among = meant == nil ? "; known are \(known.joined(separator: ", "))" : ""
                 let shown = YAMLDocument.isShowable(text) && (!hidesKeys || meant != nil) ? "“\(text)”" : "this key"
                 fail(key.place, "\(shown) is not known here\(among)", meant: meant, isSecret: shown == "this key")
+                fields.hasUnknown = true
                 continue
             }
             if fields.values[text] != nil {
