@@ -162,7 +162,7 @@ struct GuardTests {
         try raise()
         try session.run(PostgresSQL.roles)
         #expect(try roles.guardedTables(of: "main").count == 4)
-        try session.run("drop table tidemark.cursor, tidemark.table_copy, tidemark.table_proof, tidemark.repair, tidemark.parked, tidemark.parked_change, tidemark.parked_capture, tidemark.parked_column, tidemark.parked_audit, tidemark.parked_audit_table, tidemark.lease, tidemark.sync_unit")
+        try session.run("drop table tidemark.cursor, tidemark.table_copy, tidemark.table_proof, tidemark.repair, tidemark.parked, tidemark.parked_change, tidemark.parked_capture, tidemark.parked_column, tidemark.parked_audit, tidemark.parked_audit_table, tidemark.lease, tidemark.sync_unit, tidemark.conflict, tidemark.tombstone, tidemark.shared_table")
         try session.run(PostgresSQL.install)
         let script = FileManager.default.temporaryDirectory.path + "/tidemark-\(UUID().uuidString).sql"
         try PostgresSQL.uninstall.write(toFile: script, atomically: true, encoding: .utf8)
