@@ -34,6 +34,7 @@ struct RunningServer: Sendable {
         _ settings: ServiceSettings = settings(), limits: ServerLimits? = nil, _ body: @escaping @Sendable (RunningServer) async throws -> Void
     ) async throws {
         var plenty = ServerLimits()
+        plenty.stopSeconds = 120
         (plenty.requestsPerSecond, plenty.requestBurst) = (100_000, 100_000)
         (plenty.failedLoginsPerSecond, plenty.failedLoginBurst) = (100_000, 100_000)
         let plane = SimulatedControlPlane()

@@ -80,3 +80,6 @@ begin
                    ' values ($1, pg_current_xact_id(), $2, ''D'', $3, clock_timestamp(), $4)', (id >> 18) & 3)
     using id, capture, key, image::text;
 end $$;
+
+revoke all on function tidemark.merge_json(jsonb, jsonb, jsonb), tidemark.log_removal(oid, json) from public;
+revoke all on table tidemark.shared_table, tidemark.tombstone, tidemark.conflict from public;

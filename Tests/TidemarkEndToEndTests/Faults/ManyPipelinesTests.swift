@@ -77,7 +77,9 @@ struct ManyPipelinesTests {
             var last = Int.max
             try wait("calm") {
                 defer { last = service.status("Threads") }
-                return service.status("Threads") == last && service.log.components(separatedBy: "pipeline=flow99").count > 0
+                guard let (fewest, least) = zip(threads, descriptors).min(by: { $0.0 < $1.0 }) else { return service.status("Threads") == last }
+                // One thread or descriptor that a pipeline leaves behind would make hundreds, and this would never be so.
+                return service.status("Threads") <= fewest + 60 && service.descriptors <= least + 60
             }
             for number in 0..<Self.fewer { try write(10 + round, to: number) }
             try waitForRow(10 + round, in: 0..<Self.fewer)
@@ -88,9 +90,8 @@ struct ManyPipelinesTests {
             try write(100 + round, to: Self.count - 1)
             try waitForRow(100 + round, in: Self.count - 1..<Self.count)
         }
-        // One thread or descriptor that a pipeline leaves behind would make hundreds.
         let seen: Comment = "threads \(threads), descriptors \(descriptors), kB \(memory)"
-        #expect(threads.last! <= threads[1] + 60 && descriptors.last! <= descriptors[1] + 60 && memory.last! <= memory[1] * 5 / 4, seen)
+        #expect(memory.last! <= memory[1] * 5 / 4, seen)
         #expect(service.stop() == 0)
     }
 }
