@@ -109,7 +109,8 @@ struct PolledIncrementalTests {
         try bench.writer.run("delete from t where isfinite(at)")
         #expect(try read(reading, after: nil) == [5, 6, 7])
         try bench.writer.run("delete from t")
-        #expect(try bench.source.reach(of: table, by: reading) == IncrementalReach(mark: nil, horizon: nil))
+        // Its horizon may be of a transaction of the server's own, such as autovacuum's.
+        #expect(try bench.source.reach(of: table, by: reading).mark == nil)
     }
 
     @Test("values of any type that has an order are marks", arguments: [
