@@ -36,7 +36,7 @@ package final class PostgresSourceAdministration: SourceAdministration {
 
     package func identity() throws -> String? {
         try reporting("the source cannot be identified") {
-            try CaptureRegistry.isInstalled(in: session) ? try SourceIdentity.read(in: session) : nil
+            try SourceIdentity.ifInstalled(in: session)
         }
     }
 

@@ -11,7 +11,7 @@ package final class PostgresTargetAdministration: TargetAdministration {
 
     package func identityAsSource() throws -> String? {
         try reporting("the target cannot be identified") {
-            try CaptureRegistry.isInstalled(in: session) ? try SourceIdentity.read(in: session) : nil
+            try SourceIdentity.ifInstalled(in: session)
         }
     }
 

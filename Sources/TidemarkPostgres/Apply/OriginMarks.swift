@@ -35,6 +35,12 @@ final class OriginMarks {
         marked = origin
     }
 
+    /// Looked for once in a transaction, until it is known.
+    func ownIdentity() throws -> String? {
+        if !hasLooked { (identity, hasLooked) = (try SourceIdentity.ifInstalled(in: session), true) }
+        return identity
+    }
+
     /// Changes that were first made here come back only where the pipeline began before the database was a source itself, and
     /// does not know yet what to leave out.
     /// - Parameters:
@@ -43,12 +49,8 @@ final class OriginMarks {
     func refuseOwn(in page: ChangePage, of tables: [Int32: CapturedTable], settling settle: () throws -> Void) throws {
         func isConcerned(_ index: Int) -> Bool { page.origin(index) != nil && tables[page.changes[index].capture]?.conflicts == nil }
         guard page.changes.indices.contains(where: isConcerned) else { return }
-        if !hasLooked {
-            try settle()
-            if try CaptureRegistry.isInstalled(in: session) { identity = try SourceIdentity.read(in: session) }
-            hasLooked = true
-        }
-        guard let identity, let index = page.changes.indices.first(where: { isConcerned($0) && page.origin($0) == identity }) else { return }
+        if !hasLooked { try settle() }
+        guard let identity = try ownIdentity(), let index = page.changes.indices.first(where: { isConcerned($0) && page.origin($0) == identity }) else { return }
         throw TidemarkError(
             "a change came back to where it was made", pipeline: context.pipeline, changeID: page.changes[index].id,
             why: "the target has become a source since the pipeline began", remedy: "Nothing to do: the worker looks again.", retry: .later)

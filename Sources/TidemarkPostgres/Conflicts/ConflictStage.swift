@@ -76,7 +76,7 @@ struct ConflictStage {
         try session.run("analyze \(ConflictFold.steps)")
         let rounds = try session.query(
             "select run, capture, max(round) from \(ConflictFold.steps) group by run, capture order by run, min(change_id)")
-        let identity = try origins.contains { $0 != nil } && CaptureRegistry.isInstalled(in: session) ? try SourceIdentity.read(in: session) : nil
+        let identity = origins.contains { $0 != nil } ? try tables.origins.ownIdentity() : nil
         var begun = -1
         for row in 0..<rounds.count {
             let run = rounds[row, 0].flatMap { Int($0) } ?? 0

@@ -3,7 +3,7 @@ import TidemarkCore
 extension PostgresTarget {
     package func identityAsSource() throws -> String? {
         do {
-            return try CaptureRegistry.isInstalled(in: session) ? try SourceIdentity.read(in: session) : nil
+            return try SourceIdentity.ifInstalled(in: session)
         } catch let failure as PostgresFailure {
             throw TargetFault(failure, context: context).error("the target cannot be identified")
         }

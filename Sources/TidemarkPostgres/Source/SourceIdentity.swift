@@ -4,7 +4,13 @@ import TidemarkCore
 /// that `setup` drew. A restored dump, a clone or another server differs in one.
 enum SourceIdentity {
     static func read(in session: PostgresSession) throws -> String {
-        guard try CaptureRegistry.isInstalled(in: session) else { throw notSetUp("it has no schema tidemark") }
+        guard let identity = try ifInstalled(in: session) else { throw notSetUp("it has no schema tidemark") }
+        return identity
+    }
+
+    /// Nil where the database is no source.
+    static func ifInstalled(in session: PostgresSession) throws -> String? {
+        guard try CaptureRegistry.isInstalled(in: session) else { return nil }
         let rows = try session.query(
             """
             select (select system_identifier from pg_control_system()) || '/' ||
