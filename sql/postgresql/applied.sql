@@ -19,8 +19,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
     insert into tidemark.applied (xid, after_id, origin)
-    select pg_current_xact_id(), case when q.is_called then q.last_value else q.last_value - 1 end, mark_applied.origin
-    from tidemark.data_changes_id_seq q
+    values (pg_current_xact_id(), coalesce(pg_sequence_last_value('tidemark.data_changes_id_seq'), 0), mark_applied.origin)
     on conflict (xid, after_id) do update set origin = excluded.origin;
     perform set_config('tidemark.marked', '1', true);
 end $$;

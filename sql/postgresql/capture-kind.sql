@@ -25,7 +25,7 @@ begin
     from (select count(*) as rows
           from tidemark.data_changes d
           where d.capture = any (array(select c.id from tidemark.capture c where c.relation = bulk_share.relation))
-            and d.id > (select q.last_value - 131072 from tidemark.data_changes_id_seq q)
+            and d.id > (select pg_sequence_last_value('tidemark.data_changes_id_seq') - 131072)
           group by d.xid, d.changed_at) s);
 end $$;
 

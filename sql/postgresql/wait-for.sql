@@ -48,7 +48,7 @@ declare
                             pg_snapshot_xmax(earlier));
     -- A transaction that began after such a tick has ids above that.
     low bigint := coalesce((select max(t.low_id) from tidemark.tick t where t.xid < oldest), 0);
-    newest bigint := (select q.last_value from tidemark.data_changes_id_seq q);
+    newest bigint := coalesce(pg_sequence_last_value('tidemark.data_changes_id_seq'), 0);
     segment bigint;
     answer boolean;
 begin
@@ -142,7 +142,7 @@ begin
                         else format('Its worker confirmed last %s s ago, at %s, with everything up to change %s; the last one drawn here is %s.',
                             round(extract(epoch from clock_timestamp() - pipeline.confirmed_at)::numeric, 1),
                             to_char(pipeline.confirmed_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS"Z"'), pipeline.last_id,
-                            (select q.last_value from tidemark.data_changes_id_seq q)) end,
+                            coalesce(pg_sequence_last_value('tidemark.data_changes_id_seq'), 0)) end,
                     hint = format('What was committed stays committed. To see why, type: tidemark status --pipeline %s …', target);
             end if;
             perform pg_sleep(greatest(0.0005, least(pause, extract(epoch from deadline - clock_timestamp()))));
@@ -182,7 +182,7 @@ begin
         select * into tick from tidemark.tick t where t.low_id is not null order by t.id desc offset 1 limit 1;
         if tick.id is not null then
             highest := tick.xid;
-            newest := (select q.last_value from tidemark.data_changes_id_seq q);
+            newest := coalesce(pg_sequence_last_value('tidemark.data_changes_id_seq'), 0);
             for segment in select * from tidemark.segments_of(tick.low_id, newest) loop
                 execute format('select d.xid from tidemark.data_changes_%s d where d.id > $1 and d.id <= $2 and d.xid > $4'
                                || ' and pg_visible_in_snapshot(d.xid, $3) order by d.xid desc limit 1', segment)

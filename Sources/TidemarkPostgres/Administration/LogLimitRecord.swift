@@ -70,8 +70,8 @@ struct LogLimitRecord {
         guard bytes < limit.maxBytes, rows > 0 else { return nil }
         let found = try session.query(
             """
-            select (q.last_value - t.high_id) / greatest(extract(epoch from clock_timestamp() - t.written_at)::float8, 1)
-            from tidemark.data_changes_id_seq q, lateral (
+            select (\(ChangeIDs.last) - t.high_id) / greatest(extract(epoch from clock_timestamp() - t.written_at)::float8, 1)
+            from (
                 select t.high_id, t.written_at from tidemark.tick t
                 where t.written_at > clock_timestamp() - interval '1 hour' and t.high_id is not null order by t.id limit 1) t
             where exists (

@@ -8,9 +8,7 @@ enum CaptureRegistry {
 
     /// The highest change id drawn so far, whoever has committed since.
     static func lastDrawnID(in session: PostgresSession) throws -> Int64 {
-        let rows = try session.query(
-            "select case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq")
-        return Int64(rows[0, 0] ?? "") ?? 0
+        Int64(try session.query("select \(ChangeIDs.last)")[0, 0] ?? "") ?? 0
     }
 
     /// Every generation, retired ones too: rows that they wrote may still be in the log.

@@ -30,8 +30,7 @@ final class LogReading {
     /// Now, and an id that no transaction that is seen now has gone beyond.
     func position() throws -> (now: TransactionSnapshot, lastID: Int64) {
         try prepare()
-        let rows = try prepared.query(
-            "select pg_current_snapshot(), case when is_called then last_value else last_value - 1 end from tidemark.data_changes_id_seq", [])
+        let rows = try prepared.query("select pg_current_snapshot(), \(ChangeIDs.last)", [])
         let lastID = Int64(rows[0, 1] ?? "") ?? 0
         if lastID - summarizedThrough > Self.idsUnsummarized {
             try session.query("select tidemark.summarize_log()")

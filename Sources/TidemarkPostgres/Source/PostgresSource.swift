@@ -127,11 +127,7 @@ package final class PostgresSource: ChangeSource {
 
     package func heartbeat() throws -> SourceHeartbeat {
         try reporting("the source cannot be read") {
-            let rows = try session.query(
-                """
-                select case when is_called then last_value else last_value - 1 end, \(SourceClock.text(of: "clock_timestamp()"))
-                from tidemark.data_changes_id_seq
-                """)
+            let rows = try session.query("select \(ChangeIDs.last), \(SourceClock.text(of: "clock_timestamp()"))")
             return SourceHeartbeat(appliedAt: nil, seenID: rows[0, 0].flatMap { Int64($0) }, seenAt: rows[0, 1])
         }
     }

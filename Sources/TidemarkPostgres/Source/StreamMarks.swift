@@ -41,8 +41,7 @@ struct StreamMarks {
         try session.query(
             """
             insert into tidemark.tick (token, snapshot, xid, last_id, low_id, high_id, written_at)
-            select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, q.last_value, clock_timestamp()
-            from tidemark.data_changes_id_seq q
+            select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, \(ChangeIDs.last), clock_timestamp()
             """, [.text(String(lastID))])
     }
 

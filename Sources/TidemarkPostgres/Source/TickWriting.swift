@@ -49,8 +49,7 @@ struct TickWriting {
         let rows = try prepared.query(
             """
             insert into tidemark.tick (token, snapshot, xid, last_id, low_id, high_id, written_at)
-            select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, q.last_value, clock_timestamp()
-            from tidemark.data_changes_id_seq q
+            select gen_random_uuid(), pg_current_snapshot(), pg_current_xact_id(), $1, $1, \(ChangeIDs.last), clock_timestamp()
             returning token, snapshot, exists (select from tidemark.tick where token = $2::uuid), high_id, \(SourceClock.text(of: "written_at"))
             """,
             [.text(String(lastID)), .text(cursor.witness)])
