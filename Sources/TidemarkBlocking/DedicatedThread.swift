@@ -2,21 +2,21 @@ import Glibc
 
 /// One thread that owns one connection. Work is a synchronous closure over the owned state, so a
 /// transaction cannot suspend in the middle, and a blocking library never blocks the shared pool.
-package final class DedicatedThread<State>: @unchecked Sendable {
-    // @unchecked: `queue` and `stopped` are under `mutex`; `State` never leaves the thread.
+package final class DedicatedThread<State>: Sendable {
     private typealias Job = (inout State) -> Void
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var queue: [Job] = []
-    private var stopped = false
+
+    private struct Work {
+        var queue: [Job] = []
+        var isStopped = false
+    }
+
+    private let work = Monitor(Work())
 
     /// - Parameter initial: makes the state, on the thread itself.
     package init(_ initial: @escaping @Sendable () -> State) {
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(changed, nil)
-        let body = Unmanaged.passRetained(ThreadBody { [mutex, changed] in
+        let body = Unmanaged.passRetained(ThreadBody { [work] in
             var state = initial()
-            while let job = Self.take(self, mutex, changed) { job(&state) }
+            while let job = Self.next(of: work) { job(&state) }
         })
         var thread = pthread_t()
         let status = pthread_create(&thread, nil, { raw in
@@ -31,48 +31,29 @@ package final class DedicatedThread<State>: @unchecked Sendable {
     /// Runs `body` on the thread, after all work given before it.
     package func run<T: Sendable>(_ body: @escaping @Sendable (inout State) throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
-            pthread_mutex_lock(mutex)
-            let refused = stopped
-            if !refused {
-                queue.append { state in continuation.resume(with: Result { try body(&state) }) }
+            let isRefused = work.withLock { work in
+                if !work.isStopped { work.queue.append { state in continuation.resume(with: Result { try body(&state) }) } }
+                return work.isStopped
             }
-            pthread_cond_signal(changed)
-            pthread_mutex_unlock(mutex)
-            if refused { continuation.resume(throwing: CancellationError()) }
+            if isRefused { continuation.resume(throwing: CancellationError()) }
         }
     }
 
     /// Hands work over without waiting for it; it runs after all work given before it.
     package func submit(_ body: @escaping @Sendable (inout State) -> Void) {
-        pthread_mutex_lock(mutex)
-        queue.append(body)
-        pthread_cond_signal(changed)
-        pthread_mutex_unlock(mutex)
+        work.withLock { $0.queue.append(body) }
     }
 
     /// Lets the thread end once the work at hand is done; the state is released there.
     package func stop() {
-        pthread_mutex_lock(mutex)
-        stopped = true
-        pthread_cond_signal(changed)
-        pthread_mutex_unlock(mutex)
+        work.withLock { $0.isStopped = true }
     }
 
-    private static func take(
-        _ thread: DedicatedThread, _ mutex: UnsafeMutablePointer<pthread_mutex_t>,
-        _ changed: UnsafeMutablePointer<pthread_cond_t>
-    ) -> Job? {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        while thread.queue.isEmpty && !thread.stopped { pthread_cond_wait(changed, mutex) }
-        return thread.queue.isEmpty ? nil : thread.queue.removeFirst()
-    }
-
-    deinit {
-        pthread_cond_destroy(changed)
-        pthread_mutex_destroy(mutex)
-        changed.deallocate()
-        mutex.deallocate()
+    private static func next(of work: Monitor<Work>) -> Job? {
+        work.wait { work -> Job?? in
+            guard work.queue.isEmpty else { return work.queue.removeFirst() }
+            return work.isStopped ? .some(nil) : nil
+        }
     }
 }
 
