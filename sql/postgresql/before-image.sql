@@ -45,6 +45,8 @@ begin
         perform tidemark.log_mark(capture, 'X');
         return;
     end if;
+    -- Before the first id, as log_mark() says.
+    perform pg_current_xact_id();
     first := nextval('tidemark.data_changes_id_seq');
     execute format('insert into tidemark.data_changes_%s (xid, capture, operation, key, changed_at, before)'
         || ' select pg_current_xact_id(), %s, ''B'', %s, clock_timestamp(), coalesce(%s, '''')'

@@ -75,14 +75,17 @@ end $$;
 
 drop function if exists tidemark.log_mark(int, "char", text);     -- an older signature, which a call would be ambiguous with
 
--- A row of the log that is about a table, not about a row of it.
+-- A row of the log that is about a table, not about a row of it. It draws its xid before its id, as a statement does that has
+-- changed a row: a tick in between would be taken for one that lies before both.
 create or replace function tidemark.log_mark(capture int, operation "char", image text default null, before text default null) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare id bigint := nextval('tidemark.data_changes_id_seq');
+declare
+    xid xid8 := pg_current_xact_id();
+    id bigint := nextval('tidemark.data_changes_id_seq');
 begin
     execute format('insert into tidemark.data_changes_%s (id, xid, capture, operation, image, changed_at, before)'
-                   || ' values ($1, pg_current_xact_id(), $2, $3, $4, clock_timestamp(), $5)', (id >> 18) & 3)
-    using id, capture, operation, image, before;
+                   || ' values ($1, $2, $3, $4, $5, clock_timestamp(), $6)', (id >> 18) & 3)
+    using id, xid, capture, operation, image, before;
 end $$;
 
 -- Capture's own ticks, one every 16,384 ids: they cut a backlog that grew while no worker ran.
