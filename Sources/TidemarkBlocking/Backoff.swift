@@ -5,18 +5,21 @@ import Glibc
 package struct Backoff {
     private var nextMs: Int
     private let maxMs: Int
-    private var leftMs: Int
+    private let totalMs: Int
+    private var end: ContinuousClock.Instant?
 
-    /// - Parameter totalMs: after so long there is no more waiting, so that the caller sees to other things.
+    /// - Parameter totalMs: so long after the first wait there is no more waiting, so that the caller sees to other things.
     package init(fromMs: Int, toMs: Int, totalMs: Int) {
-        (nextMs, maxMs, leftMs) = (fromMs, toMs, totalMs)
+        (nextMs, maxMs, self.totalMs) = (fromMs, toMs, totalMs)
     }
 
     /// - Returns: whether it waited.
     package mutating func wait() -> Bool {
-        guard leftMs > 0 else { return false }
+        let now = ContinuousClock.now
+        let end = end ?? now + .milliseconds(totalMs)
+        self.end = end
+        guard now < end else { return false }
         usleep(UInt32(nextMs) * 1000)
-        leftMs -= max(1, nextMs)
         nextMs = min(max(1, nextMs * 2), maxMs)
         return true
     }

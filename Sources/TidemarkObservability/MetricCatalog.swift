@@ -48,6 +48,8 @@ package enum MetricCatalog {
     // What it does.
     package static let appliedChanges = counter("applied_changes_total", "Changes applied by this process.")
     package static let appliedBytes = counter("applied_bytes_total", "Bytes applied by this process.")
+    package static let readByOthers = counter(
+        "changes_read_by_others_total", "Changes that another pipeline of this process had read from the log, so that this one did not.")
     package static let windows = counter("windows_total", "Windows applied by this process.")
     package static let lastWindowChanges = gauge("last_window_changes", "Changes of the last window.")
     package static let lastWindowSeconds = gauge("last_window_seconds", "How long the last window took.")
@@ -102,7 +104,7 @@ package enum MetricCatalog {
     package static let all: [Metric] = [
         health, activity, state, statusAge, info, role, guarded,
         lagChanges, lagTransactions, lagBytes, lagSeconds, delay, endToEnd, snapshotTaken, sourceSeen,
-        appliedChanges, appliedBytes, windows, lastWindowChanges, lastWindowSeconds, acknowledge, applyRate, captureRate,
+        appliedChanges, appliedBytes, readByOthers, windows, lastWindowChanges, lastWindowSeconds, acknowledge, applyRate, captureRate,
         appliedID, sourceID, appliedAt,
         errors, failures, lastError, parkedTransactions, parkedChanges, notExact, conflicts,
         logBytes, logChanges, logMaxBytes, logFullIn, captureStopped, givenUp,

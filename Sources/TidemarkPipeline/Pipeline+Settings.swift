@@ -49,6 +49,9 @@ extension Pipeline {
         /// A part of a comparison.
         package var comparedRows = 1_000_000
 
+        /// Where the logs are known that other pipelines of the process read, too; nil for one that reads by itself.
+        package var jointLogs: JointLogs?
+
         /// Gets what happens, on whichever thread it does.
         package var onEvent: (@Sendable (PipelineEvent) -> Void)?
 

@@ -243,7 +243,8 @@ package actor Pipeline {
         abandonLook()
         let (openSource, openTarget, name, worker) = (connections.source, connections.target, settings.name, settings.worker)
         let (notesTransactions, waiting) = (settings.notesTransactions, settings.waiting)
-        let passesOn = settings.passesOn
+        let (passesOn, rules) = (settings.passesOn, settings.rules)
+        let (jointLogs, figures) = (takingOver ? settings.jointLogs : nil, figures)
         let (cursor, scope, targetIdentity) = try await targetThread.run { target in
             target = nil
             let opened = try openTarget()
@@ -262,7 +263,8 @@ package actor Pipeline {
         parked = scope ?? ParkedScope()
         let (identity, selection, tables, promotion) = try await sourceThread.run { source in
             source = nil
-            let opened = try openSource()
+            let alone = try openSource()
+            let opened: any ChangeSource = jointLogs.map { JointSource(alone, in: $0, shapedBy: rules, figures: figures) } ?? alone
             source = opened
             if takingOver { try opened.announce(waiting, of: name) }
             if notesTransactions { opened.noteTransactions() }

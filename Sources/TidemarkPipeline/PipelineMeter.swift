@@ -9,6 +9,8 @@ package final class PipelineMeter: Sendable {
         package var windows: Int64 = 0
         /// Of keys and images, as the source sent them.
         package var appliedBytes: Int64 = 0
+        /// Of the changes, those that another pipeline of the process had read from the log.
+        package var changesReadByOthers: Int64 = 0
         package var lastWindowChanges: Int64 = 0
         package var lastWindowSeconds: Double = 0
         /// How often the pipeline was taken over, which is with each connection to the target.
@@ -50,6 +52,8 @@ package final class PipelineMeter: Sendable {
             reading.meet(cursor.snapshot)
         }
     }
+
+    func takeFromOthers(changes: Int) { state.withLock { $0.changesReadByOthers += Int64(changes) } }
 
     /// Measures the way of a row that was written at the source.
     /// - Parameter begun: before its transaction was committed.

@@ -42,7 +42,7 @@ struct SQLiteFile {
 
 /// Which file a path named when it was opened. A file that was moved away, or replaced by a restored one, is still
 /// open, and would be read and written unseen.
-struct FilePlace: Equatable {
+struct FilePlace: Equatable, CustomStringConvertible {
     private let device: UInt64
     private let node: UInt64
 
@@ -52,6 +52,8 @@ struct FilePlace: Equatable {
         device = UInt64(found.st_dev)
         node = UInt64(found.st_ino)
     }
+
+    var description: String { "\(device):\(node)" }
 
     /// - Throws: an error after which opening the path again finds out what is there now.
     func check(_ path: String, role: String) throws {

@@ -121,6 +121,15 @@ package final class SQLiteSource: ChangeSource {
         }
     }
 
+    /// What a row of the windows was numbered with, the numbers show by now. They may be younger than the windows' end.
+    package func sequences(_ selection: TableSelection, after cursor: Cursor, witness: String) throws -> [SequenceState] {
+        following.carried(try sequences(selection), after: cursor, witness: nil)
+    }
+
+    package func logName() throws -> String? { place.map { "sqlite \($0) \(installID)" } }
+
+    package var provenCatalog: String? { verifiedSchema.map { "\($0)" } }
+
     package func selection(of pipeline: String) throws -> TableSelection {
         try saying("the registry cannot be read", pipeline: pipeline, path: path) {
             guard try LogLimitRecord(database: database).isInstalled() else { throw OlderLog.error() }
@@ -177,6 +186,7 @@ package final class SQLiteSource: ChangeSource {
         }
         let schema = try database.rows("PRAGMA main.schema_version").first?.first
         if schema != verifiedSchema || taken != verified {
+            (verifiedSchema, verified) = (nil, nil)
             let held = try CaptureFingerprint(database).unseenChanges().filter { taken.isHeld($0.table, before: $0.capture) }
             if let unseen = held.first(where: { !$0.isStop }) ?? held.first {
                 // Where all that is wrong is that capture was stopped, what it had logged is whole.
@@ -184,8 +194,7 @@ package final class SQLiteSource: ChangeSource {
                     throw CaptureFingerprint.error(unseen.table, why: unseen.why)
                 }
             } else {
-                verifiedSchema = schema
-                verified = taken
+                (verifiedSchema, verified) = (schema, taken)
             }
         }
         guard var last, last.id > cursor.lastApplied else { return [] }

@@ -21,6 +21,7 @@ package actor PipelineService {
     var configuration: Configuration
     var members: [String: Member] = [:]
     private let leases: LeasesByTarget
+    private let jointLogs = JointLogs()
     private var heartbeats: [String: SourceHeartbeats] = [:]
     private let heartbeatCounts = HeartbeatCounts()
     let tasks: SyncTasks
@@ -114,7 +115,7 @@ extension PipelineService {
         } catch {
             return log.error("pipeline \(entry.name): \(error)")
         }
-        let pipeline = SupervisedPipeline(entry, definition, leases: leases, instance: instance, log: log)
+        let pipeline = SupervisedPipeline(entry, definition, leases: leases, jointLogs: jointLogs, instance: instance, log: log)
         let member = Member(pipeline: pipeline, watch: PipelineWatch(pipeline, heartbeatCounts))
         members[entry.name] = member
         starting.append(member)

@@ -100,6 +100,8 @@ package struct PipelineView: Codable, Sendable {
         package var endToEndSeconds: Double?
         /// From a window durable in the target to the source knowing so, of the last one that it was told of.
         package var acknowledgeSeconds: Double?
+        /// Changes that another pipeline of this process had read from the log, so that this one did not.
+        package var changesReadByOthers: Int64?
         /// Rows that both ends had changed, decided at the target while this process watched; nil where the pipeline has no rules for them.
         package var conflicts: Int64?
         package init() {}

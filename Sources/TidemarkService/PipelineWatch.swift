@@ -83,6 +83,7 @@ actor PipelineWatch {
         (figures.lastWindowChanges, figures.lastWindowSeconds) = (counted.lastWindowChanges, counted.lastWindowSeconds)
         (figures.takeovers, figures.errors, figures.endToEndSeconds) = (counted.takeovers, counted.failures, counted.endToEndSeconds)
         (figures.acknowledgeSeconds, figures.conflicts) = (counted.acknowledgeSeconds, conflicts.seen)
+        figures.changesReadByOthers = counted.changesReadByOthers
         (figures.appliedChangesPerSecond, figures.capturedChangesPerSecond) = (appliedPerSecond, captureRate.perSecond)
         if let report {
             (figures.pendingChanges, figures.pendingSeconds) = (report.pendingChanges, report.pendingSeconds)

@@ -56,6 +56,7 @@ package enum ServiceMetrics {
         out.add(MetricCatalog.endToEnd, figures.endToEndSeconds, name)
         out.add(MetricCatalog.appliedChanges, figures.appliedChanges, name)
         out.add(MetricCatalog.appliedBytes, figures.appliedBytes, name)
+        out.add(MetricCatalog.readByOthers, figures.changesReadByOthers, name)
         out.add(MetricCatalog.windows, figures.windows, name)
         // Before the first window there is no last one.
         let hasWindow = figures.windows > 0

@@ -15,6 +15,7 @@ actor SupervisedPipeline {
     /// As it is configured; roles may have turned it round.
     let definition: PipelineDefinition
     private let leases: LeasesByTarget
+    private let jointLogs: JointLogs
     private let instance: String
     nonisolated let log: Logger
     private let wakeup = Wakeup()
@@ -32,9 +33,9 @@ actor SupervisedPipeline {
     /// Counted over all runs of this process.
     let figures = PipelineMeter()
 
-    init(_ entry: Configuration.Entry, _ definition: PipelineDefinition, leases: LeasesByTarget, instance: String, log: Logger) {
+    init(_ entry: Configuration.Entry, _ definition: PipelineDefinition, leases: LeasesByTarget, jointLogs: JointLogs, instance: String, log: Logger) {
         (name, self.entry, self.definition) = (entry.name, entry, definition)
-        (self.leases, self.instance) = (leases, instance)
+        (self.leases, self.jointLogs, self.instance) = (leases, jointLogs, instance)
         var log = log
         log[.pipeline] = "\(entry.name)"
         self.log = log
@@ -196,6 +197,7 @@ actor SupervisedPipeline {
     private var settings: Pipeline.Settings {
         var settings = Pipeline.Settings(name: name, worker: instance)
         settings.isLeader = true
+        settings.jointLogs = jointLogs
         settings.follow(definition.run)
         settings.limit = StreamLimit(delaySeconds: definition.delaySeconds)
         return settings

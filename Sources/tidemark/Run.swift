@@ -96,9 +96,11 @@ struct Run: AsyncParsableCommand {
         if until == nil { try reportingErrors { for definition in definitions { try setUp(definition, log) } } }
         let proven = once || until != nil ? [] : definitions.filter { $0.run.verify == .continuously && !$0.isPolledOnly }
         try reportingErrors { for definition in proven { try definition.refuseIfDelayed("compare tables") } }
+        let jointLogs = JointLogs()
         let pipelines = try reportingErrors {
             try definitions.map { definition in
                 var settings = settings(definition)
+                settings.jointLogs = jointLogs
                 // Who names a place means it, also while the pipeline is paused, and wants it to stay there.
                 if until != nil, let holder = try Pause(definition).holder() { settings.worker = holder }
                 return try PipelineRun(definition, settings, log: log)

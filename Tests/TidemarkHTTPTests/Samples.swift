@@ -37,7 +37,7 @@ enum Samples {
          "lease": {"holder": "host:1:a", "epoch": 3, "isMine": true, "remainingSeconds": 9.5},
          "figures": {"appliedChanges": 10, "appliedBytes": 100, "windows": 1, "lastWindowChanges": 10, "lastWindowSeconds": 0.5,
            "copiedRows": 1, "copiedBytes": 2, "takeovers": 1, "errors": {"data": 1}, "appliedChangesPerSecond": 1.5, "capturedChangesPerSecond": 2.5,
-           "pendingChanges": 1, "pendingTransactions": 1, "pendingBytes": 10, "pendingSeconds": 0.2, "endToEndSeconds": 0.3, "acknowledgeSeconds": 0.01, "conflicts": 2},
+           "pendingChanges": 1, "pendingTransactions": 1, "pendingBytes": 10, "pendingSeconds": 0.2, "endToEndSeconds": 0.3, "acknowledgeSeconds": 0.01, "changesReadByOthers": 3, "conflicts": 2},
          "status": {"pipeline": "NAME", "state": "current", "source": "a", "target": "b", "appliedID": 1, "sourceID": 2, "pendingChanges": 1,
           "conflicts": [{"table": "public.a", "conflicts": 2, "lastAt": "t"}],
            "pendingSeconds": 0.2, "appliedAt": "t", "worker": "w", "logBytes": 1, "logRows": 1, "heldBackBy": "h", "logMaxBytes": 1,

@@ -36,6 +36,20 @@ package protocol ChangeSource: AnyObject {
     /// Where the sequences stand that a pipeline with this selection follows. What cannot be read just now is left out.
     func sequences(_ selection: TableSelection) throws -> [SequenceState]
 
+    /// Those of them that the target may not know so, for windows that another connection to the same log has found.
+    /// - Parameters:
+    ///   - cursor: where the windows begin.
+    ///   - witness: of the last of them.
+    func sequences(_ selection: TableSelection, after cursor: Cursor, witness: String) throws -> [SequenceState]
+
+    /// Which log is read. Two connections with one name read the same at any moment: it names the running server and the database, or
+    /// the file. Nil where none may read for another.
+    func logName() throws -> String?
+
+    /// The state of the catalogue in which the last windows were found whole: as long as it is the same, there is nothing
+    /// to be refused. Equal texts of two connections to one log mean the same state; nil where none was found whole.
+    var provenCatalog: String? { get }
+
     /// The source's clock.
     func now() throws -> SourceTime
 
@@ -102,6 +116,11 @@ extension ChangeSource {
     package func announce(_ waiting: Waiting, of pipeline: String) throws {}
     package func acknowledge(_ place: Acknowledgement, of pipeline: String) throws {}
     package func quiet(after cursor: Cursor) -> Snapshot? { nil }
+
+    /// Of engines whose logs each connection reads by itself.
+    package func logName() throws -> String? { nil }
+    package var provenCatalog: String? { nil }
+    package func sequences(_ selection: TableSelection, after cursor: Cursor, witness: String) throws -> [SequenceState] { try sequences(selection) }
 
     /// Of engines that nothing is applied to.
     package func follow(_ applied: AppliedChanges) throws {}

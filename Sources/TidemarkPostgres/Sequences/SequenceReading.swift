@@ -116,11 +116,7 @@ final class SequenceReading {
         guard !prepared.contains(piece.statement) else { return try session.last(of: limit + "execute \(piece.statement)") }
         let reads = ["select null::int, null::bigint, null::boolean, \(Self.stamp)"]
             + piece.entries.indices.map { place in
-                // As with ChangeIDs.last: the row of a sequence may be ahead of it.
-                """
-                select \(place), coalesce(drawn, last_value), drawn is not null, null
-                from \(PostgresIdentifier.quoted(piece.entries[place].name)) q, lateral pg_sequence_last_value(q.tableoid) drawn
-                """
+                "select \(place), last_value, is_called, null from \(PostgresIdentifier.quoted(piece.entries[place].name))"
             }
         // A name may be taken by an attempt that failed after it: the next one has another.
         prepared.insert(piece.statement)

@@ -19,6 +19,8 @@ package final class PostgresSource: ChangeSource {
     /// How far the windows of one tick have been read: below `firstID` there is nothing behind `start`.
     private var progress: (tick: WrittenTick, start: TransactionSnapshot, firstID: Int64)?
     private var hasSeenWitness = false
+    /// Was it so when the last tick was written?
+    private var isCaptureStopped = false
     /// Whose log this is read as, once it was said.
     private var pipeline: String?
 
@@ -89,7 +91,7 @@ package final class PostgresSource: ChangeSource {
             let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
             progress = (tick, start, floor + 1)
             let end = try tick.stop.map { try lastEnd(before: $0, from: start, above: floor) } ?? tick.snapshot
-            let carried = try carriedSequences(after: cursor, taken, witness: tick.token)
+            let carried = try sequences(taken.selection, after: cursor, witness: tick.token)
             return try cut(from: start, to: end, tick, above: floor, first: first, carrying: carried)
         }
     }
@@ -111,7 +113,7 @@ package final class PostgresSource: ChangeSource {
         let floor = try log.lowestID(notSeenBy: start, endedIn: tick.snapshot)
         progress = (tick, start, floor + 1)
         let first = try log.firstID(in: floor..<max(floor, tick.highID), notSeenBy: start, seenBy: end)
-        let carried = try carriedSequences(after: cursor, taken, witness: tick.token)
+        let carried = try sequences(taken.selection, after: cursor, witness: tick.token)
         return try cut(from: start, to: end, tick, above: floor, first: first ?? floor, carrying: carried)
     }
 
@@ -120,10 +122,22 @@ package final class PostgresSource: ChangeSource {
     }
 
     /// After the windows' end was taken: what a row of theirs drew from a sequence, it has given by now.
-    private func carriedSequences(after cursor: Cursor, _ taken: TakenTables, witness: String) throws -> [SequenceState] {
-        let states = try sequences.states(taking: taken.selection, version: shapes.version).map(rules.shaped)
-        return following.carried(states ?? [], after: cursor, witness: states == nil ? nil : witness)
+    package func sequences(_ selection: TableSelection, after cursor: Cursor, witness: String) throws -> [SequenceState] {
+        try reporting("the sequences cannot be read") {
+            let states = try sequences.states(taking: selection, version: shapes.version).map(rules.shaped)
+            return following.carried(states ?? [], after: cursor, witness: states == nil ? nil : witness)
+        }
     }
+
+    /// A server that was promoted, or restored, was started since.
+    package func logName() throws -> String? {
+        let started = try reporting("the source cannot be identified") {
+            try session.query("select (extract(epoch from pg_postmaster_start_time()) * 1000000)::int8")[0, 0] ?? ""
+        }
+        return "postgresql \(try identity()) \(started)"
+    }
+
+    package var provenCatalog: String? { isCaptureStopped ? nil : shapes.catalog }
 
     package func heartbeat() throws -> SourceHeartbeat {
         try reporting("the source cannot be read") {
@@ -181,6 +195,7 @@ package final class PostgresSource: ChangeSource {
     private func writeTick(lastID: Int64, after cursor: Cursor, taking taken: TakenTables) throws -> WrittenTick {
         do {
             let tick = try tickWriting.write(lastID: lastID, after: cursor, taking: taken)
+            isCaptureStopped = tick.stop != nil
             try requireNotLost()
             return tick
         } catch let failure as TidemarkError {

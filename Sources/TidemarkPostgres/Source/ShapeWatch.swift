@@ -12,6 +12,9 @@ final class ShapeWatch {
     /// Another one after each thorough look: while it stays, so does what the registry of captured tables holds.
     private(set) var version = 0
 
+    /// The state of the catalogue at the last look, as any session would see it.
+    var catalog: String? { known.map { "\($0.relations) \($0.stamp)" } }
+
     init(_ session: PostgresSession, _ prepared: PreparedStatements) {
         self.session = session
         self.prepared = prepared

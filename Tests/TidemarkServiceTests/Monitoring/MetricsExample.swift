@@ -31,6 +31,7 @@ enum MetricsExample {
         (figures.appliedChangesPerSecond, figures.capturedChangesPerSecond) = (1234.5, 1300)
         (figures.pendingChanges, figures.pendingTransactions, figures.pendingBytes, figures.pendingSeconds) = (70, 8, 7_000, 0.75)
         (figures.endToEndSeconds, figures.acknowledgeSeconds, figures.conflicts) = (0.25, 0.004, 5)
+        figures.changesReadByOthers = 600
         view.figures = figures
         return view
     }
