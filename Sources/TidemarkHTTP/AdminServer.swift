@@ -99,8 +99,7 @@ package final class AdminServer: Sendable {
             idleTimeout: .seconds(Int64(limits.idleSeconds)),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: limits.headerFields))
-        guard let certificate else { return .http1(configuration: configuration) }
-        return HTTPServerBuilder { RenewableTLSChannel(base: HTTP1Channel(responder: $0, configuration: configuration), certificate: certificate) }
+        return HTTPServerBuilder { [certificate] in AdminChannel(http: HTTP1Channel(responder: $0, configuration: configuration), certificate: certificate) }
     }
 }
 

@@ -1,8 +1,4 @@
 import Foundation
-import HummingbirdCore
-import HummingbirdTLS
-import Logging
-import NIOCore
 import NIOSSL
 import Synchronization
 import TidemarkConfig
@@ -57,20 +53,4 @@ final class Certificate: Sendable {
         }
         return found
     }
-}
-
-/// HTTP over TLS, by the certificate of the moment.
-struct RenewableTLSChannel: ServerChildChannel {
-    typealias Value = HTTP1Channel.Value
-
-    let base: HTTP1Channel
-    let certificate: Certificate
-
-    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: certificate.current))
-        }.flatMap { base.setup(channel: channel, logger: logger) }
-    }
-
-    func handle(value: Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
 }
