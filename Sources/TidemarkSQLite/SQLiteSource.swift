@@ -71,7 +71,8 @@ package final class SQLiteSource: ChangeSource {
                 return (found, found.isEmpty ? [] : shaping.sequences(try numbers.states(taking: taken.selection)))
             }
             guard let last = found.last?.row else {
-                idle = (version, cursor)
+                // Up to a place that was given there may be nothing, and something behind it.
+                if end == nil { idle = (version, cursor) }
                 return []
             }
             var from = cursor.lastApplied

@@ -19,8 +19,12 @@ private final class SimulatedLog: Sendable {
 
     let state: Mutex<State>
     let faultsPerMille: Int
+    let provesWholeWindows: Bool
+    /// A change that somebody has deleted from the log.
+    let missing: Int64
 
-    init(seed: UInt64 = 0, faultsPerMille: Int = 0) {
+    init(seed: UInt64 = 0, faultsPerMille: Int = 0, provesWholeWindows: Bool = false, missing: Int64 = 0) {
+        (self.provesWholeWindows, self.missing) = (provesWholeWindows, missing)
         state = Mutex(State(random: SeededRandom(seed: seed)))
         self.faultsPerMille = faultsPerMille
     }
@@ -49,6 +53,7 @@ private final class SimulatedConnection: ChangeSource {
 
     func identity() throws -> String { "simulated" }
     func logName() throws -> String? { "simulated" }
+    var provesWholeWindows: Bool { log.provesWholeWindows }
     var provenCatalog: String? { proven.map { "\($0)" } }
     func capturedTables() throws -> [CapturedTable] { [] }
     func selection(of pipeline: String) throws -> TableSelection { TableSelection() }
@@ -77,7 +82,7 @@ private final class SimulatedConnection: ChangeSource {
     func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         guard case .change(let end) = window.end else { return }
         var page = ChangePage()
-        for id in window.afterID + 1..<max(end, window.afterID) + 1 where captures.contains(SimulatedLog.capture(id)) {
+        for id in window.afterID + 1..<max(end, window.afterID) + 1 where captures.contains(SimulatedLog.capture(id)) && id != log.missing {
             page.append(id: id, capture: SimulatedLog.capture(id), operation: .insert, key: nil, image: nil)
             guard page.changes.count == 5 else { continue }
             try log.mayFail()
@@ -88,6 +93,7 @@ private final class SimulatedConnection: ChangeSource {
         log.state.withLock { $0.read += page.changes.count }
         if !page.changes.isEmpty { try receive(page) }
         try log.mayFail()
+        if provesWholeWindows, window.afterID < log.missing, log.missing <= end { throw TidemarkError("changes are missing from the log", why: "", remedy: "") }
     }
 
     func sequences(_ selection: TableSelection) throws -> [SequenceState] { [] }
@@ -156,7 +162,9 @@ private final class SimulatedReader {
 struct JointReadingTests {
     @Test("at any pace and with any failure, each has every change once and in order", arguments: 0..<UInt64(ProcessInfo.processInfo.environment["TIDEMARK_HISTORIES"] ?? "40")!)
     func histories(seed: UInt64) throws {
-        let (log, logs, total) = (SimulatedLog(seed: seed, faultsPerMille: 20), JointLogs(), Int64(2_000))
+        let log = SimulatedLog(seed: seed, faultsPerMille: 20, provesWholeWindows: seed % 3 == 0)
+        // Half of them keep so little that readers fall out of it all the time.
+        let (logs, total) = (JointLogs(bytesMax: seed % 2 == 0 ? 32 << 20 : 2_000), Int64(2_000))
         let done = DispatchSemaphore(value: 0)
         let found = Mutex<[Bool]>([])
         let takes: [[Int32]] = [[1, 2, 3], [1, 2, 3], [2], [1, 3], [1, 2, 3]]
@@ -266,24 +274,42 @@ struct JointReadingTests {
         #expect(strict.cursor.snapshot == .change(30) && strict.hasAll)
     }
 
+    @Test("where only a whole reading proves that nothing is missing, nobody goes on in the middle of another one's")
+    func missing() throws {
+        let (log, logs) = (SimulatedLog(provesWholeWindows: true, missing: 25), JointLogs())
+        let readers = (0..<3).map { _ in SimulatedReader(log, logs) }
+        for last in [Int64(10), 20] {
+            log.write(10)
+            for reader in readers { try reader.follow(to: last) }
+        }
+        log.write(20)
+        for reader in readers {
+            #expect(throws: TidemarkError.self) { try reader.follow(to: 40) }
+            #expect(reader.hasAll && reader.cursor.lastID < 25)
+        }
+    }
+
     @Test("a window that is larger than what is kept is read by who is late himself")
     func large() throws {
-        var pages = JointPages()
+        var pages = JointPages(bytesMax: 32 << 20)
         let window = JointPages.Key(start: .change(0), end: .change(9), form: JointForm())
-        guard case .forAll = pages.step(of: 1, in: window, at: 0, taking: [1], JointPlaces.Need(number: 1, others: [2]), isLate: false) else { throw Unexpected() }
+        guard case .forAll = pages.step(of: 1, in: window, at: 0, taking: [1], JointPlaces.Need(number: 1, others: [2])) else { throw Unexpected() }
         var page = ChangePage()
         let image = [UInt8](repeating: 0x20, count: 8 << 20)
         image.withUnsafeBytes { page.append(id: 1, capture: 1, operation: .insert, key: nil, image: $0) }
         for _ in 0..<3 { pages.add(page, to: window, by: 1) }
-        guard case .page = pages.step(of: 2, in: window, at: 0, taking: [1], JointPlaces.Need(), isLate: false) else { throw Unexpected() }
+        guard case .page = pages.step(of: 2, in: window, at: 0, taking: [1], JointPlaces.Need()) else { throw Unexpected() }
         for _ in 0..<3 { pages.add(page, to: window, by: 1) }
-        guard case .alone = pages.step(of: 2, in: window, at: 1, taking: [1], JointPlaces.Need(), isLate: false) else { throw Unexpected() }
-        guard case .page = pages.step(of: 2, in: window, at: 5, taking: [1], JointPlaces.Need(), isLate: false) else { throw Unexpected() }
+        guard case .alone = pages.step(of: 2, in: window, at: 1, taking: [1], JointPlaces.Need()) else { throw Unexpected() }
+        guard case .page = pages.step(of: 2, in: window, at: 5, taking: [1], JointPlaces.Need()) else { throw Unexpected() }
+        // Who was not there from its first page on has pages of another reading.
+        guard case .alone = pages.step(of: 4, in: window, at: 5, taking: [1], JointPlaces.Need()) else { throw Unexpected() }
         pages.end(window, by: 1, isWhole: true)
-        guard case .end = pages.step(of: 2, in: window, at: 6, taking: [1], JointPlaces.Need(), isLate: false) else { throw Unexpected() }
+        guard case .end = pages.step(of: 2, in: window, at: 6, taking: [1], JointPlaces.Need()) else { throw Unexpected() }
         // Nobody needs it any more.
-        pages.release(by: 2, before: 2)
-        guard case .alone = pages.step(of: 3, in: window, at: 0, taking: [1], JointPlaces.Need(), isLate: false) else { throw Unexpected() }
+        pages.finish(window, by: 1)
+        pages.finish(window, by: 2)
+        guard case .alone = pages.step(of: 3, in: window, at: 0, taking: [1], JointPlaces.Need()) else { throw Unexpected() }
     }
 
     private struct Unexpected: Error {}

@@ -46,6 +46,12 @@ package protocol ChangeSource: AnyObject {
     /// the file. Nil where none may read for another.
     func logName() throws -> String?
 
+    /// - Throws: where the source does not have any more what the cursor saw.
+    func requireWitness(of cursor: Cursor) throws
+
+    /// Does only the reading of a window from its beginning prove that nothing is missing from it, or tell what rows were before?
+    var provesWholeWindows: Bool { get }
+
     /// The state of the catalogue in which the last windows were found whole: as long as it is the same, there is nothing
     /// to be refused. Equal texts of two connections to one log mean the same state; nil where none was found whole.
     var provenCatalog: String? { get }
@@ -120,6 +126,8 @@ extension ChangeSource {
     /// Of engines whose logs each connection reads by itself.
     package func logName() throws -> String? { nil }
     package var provenCatalog: String? { nil }
+    package var provesWholeWindows: Bool { true }
+    package func requireWitness(of cursor: Cursor) throws {}
     package func sequences(_ selection: TableSelection, after cursor: Cursor, witness: String) throws -> [SequenceState] { try sequences(selection) }
 
     /// Of engines that nothing is applied to.

@@ -9,14 +9,17 @@ final class JointLog: Sendable {
     typealias Reader = Int
 
     private let looks = Monitor(JointLooks())
-    private let pages = Monitor(JointPages())
+    private let pages: Monitor<JointPages>
     private let places = Monitor(JointPlaces())
 
     /// How long a reader waits for another one's look, which is about the longest pause between the looks of one who has nothing
     /// to do.
     private static let lookWaitMs = 60
-    /// How long it waits for another one's next page, whose target may be a slow one.
-    private static let pageWaitMs = 100
+    /// How long it waits for another one's next page, whose target may be a slow one; and for all pages of a window.
+    private static let (pageWaitMs, windowWaitMs) = (100, 300)
+
+    /// - Parameter bytesMax: of pages that are kept for those who follow.
+    init(bytesMax: Int) { pages = Monitor(JointPages(bytesMax: bytesMax)) }
 
     func enter() -> Reader { places.withLock { $0.enter() } }
 
@@ -58,17 +61,29 @@ final class JointLog: Sendable {
     // MARK: - Pages
 
     /// What a reader does that wants a window's page of this number.
-    func step(of reader: Reader, in window: JointPages.Key, at number: Int, taking captures: Set<Int32>) -> JointPages.Step {
+    /// - Parameter waitedMs: so far, for pages of the window; raised by what this one takes.
+    func step(
+        of reader: Reader, in window: JointPages.Key, at number: Int, taking captures: Set<Int32>, waitedMs: inout Int
+    ) -> JointPages.Step {
         if number == 0 { move(reader, to: window.start) }
         let need = number == 0 ? places.withLock { $0.need(of: window.start, beside: reader) } : JointPlaces.Need()
-        return pages.wait(ms: Self.pageWaitMs) { $0.step(of: reader, in: window, at: number, taking: captures, need, isLate: false) }
-            ?? pages.withLock { $0.step(of: reader, in: window, at: number, taking: captures, need, isLate: true) } ?? .alone
+        let begun = ContinuousClock.now
+        defer { waitedMs += Int(begun.duration(to: .now) / .milliseconds(1)) }
+        var awaited: Reader?
+        let step = pages.wait(ms: min(Self.pageWaitMs, max(0, Self.windowWaitMs - waitedMs))) { pages in
+            awaited = awaited ?? pages.reader(of: window)
+            return pages.step(of: reader, in: window, at: number, taking: captures, need)
+        }
+        return step ?? pages.withLock { $0.step(of: reader, in: window, at: number, taking: captures, need, late: awaited) } ?? .alone
     }
 
     func add(_ page: ChangePage, to window: JointPages.Key, by reader: Reader) { pages.withLock { $0.add(page, to: window, by: reader) } }
 
     /// - Parameter isWhole: was it read to its end?
     func end(_ window: JointPages.Key, by reader: Reader, isWhole: Bool) { pages.withLock { $0.end(window, by: reader, isWhole: isWhole) } }
+
+    /// The reader needs no more of the window.
+    func finish(_ window: JointPages.Key, by reader: Reader) { pages.withLock { $0.finish(window, by: reader) } }
 
     private func move(_ reader: Reader, to place: Snapshot) {
         guard let number = places.withLock({ $0.move(reader, to: place) }) else { return }

@@ -8,14 +8,17 @@ package final class JointLogs: Sendable {
 
     private let logs = Mutex<[String: Known]>([:])
 
-    package init() {}
+    private let bytesMax: Int
+
+    /// - Parameter bytesMax: how many bytes of pages are kept of each log for those who follow.
+    package init(bytesMax: Int = 32 << 20) { self.bytesMax = bytesMax }
 
     /// - Parameter name: as the source's connection tells it.
     func log(named name: String) -> JointLog {
         logs.withLock { logs in
             if let log = logs[name]?.log { return log }
             logs = logs.filter { $0.value.log != nil }
-            let log = JointLog()
+            let log = JointLog(bytesMax: bytesMax)
             logs[name] = Known(log: log)
             return log
         }

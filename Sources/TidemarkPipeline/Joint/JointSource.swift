@@ -55,6 +55,7 @@ final class JointSource: ChangeSource {
         if proven?.taken != taken { proven = nil }
         switch log.turn(of: reader, at: cursor, proven: proven?.catalog) {
         case .follow(let look):
+            try source.requireWitness(of: cursor)
             let sequences = try source.sequences(taken.selection, after: cursor, witness: look.witness)
             return look.windows.map { window in
                 var window = window
@@ -66,7 +67,8 @@ final class JointSource: ChangeSource {
             return []
         case .look(let landing):
             do {
-                return try look(after: cursor, taking: taken, landing: landing, log, reader)
+                if let landing, let windows = try land(at: landing, after: cursor, taking: taken, log, reader) { return windows }
+                return try look(after: cursor, taking: taken, log, reader)
             } catch {
                 log.fail(reader)
                 throw error
@@ -74,11 +76,34 @@ final class JointSource: ChangeSource {
         }
     }
 
+    /// To be at the same place as those who are there already. Their witness was committed after that moment, too, and stays as
+    /// long as a cursor names it.
+    /// - Returns: nil where a look to wherever there is something says more.
+    private func land(
+        at landing: JointLook, after cursor: Cursor, taking taken: TakenTables, _ log: JointLog, _ reader: JointLog.Reader
+    ) throws -> [Window]? {
+        guard let there = landing.windows.last else { return nil }
+        var windows: [Window]
+        do {
+            windows = try source.windows(after: cursor, taking: taken, upTo: there.end)
+        } catch let failure as TidemarkError where failure.retry != .later {
+            return nil
+        }
+        guard let last = windows.last, last.end == there.end, let catalog = source.provenCatalog else { return nil }
+        // A row of the log is one witness, whoever looks; a tick is each look's own.
+        if case .change = there.end, last.witness != there.witness { return nil }
+        proven = (catalog, taken)
+        for index in windows.indices where windows[index].witness == last.witness { windows[index].witness = there.witness }
+        (windows[windows.count - 1].heartbeat, windows[windows.count - 1].endedAt) = (there.heartbeat, there.endedAt)
+        log.land(windows, of: reader)
+        return windows
+    }
+
     private func look(
-        after cursor: Cursor, taking taken: TakenTables, landing: JointLook?, _ log: JointLog, _ reader: JointLog.Reader
+        after cursor: Cursor, taking taken: TakenTables, _ log: JointLog, _ reader: JointLog.Reader
     ) throws -> [Window] {
-        var windows = try source.windows(after: cursor, taking: taken, upTo: landing?.windows.last?.end)
-        guard let last = windows.last else {
+        let windows = try source.windows(after: cursor, taking: taken, upTo: nil)
+        guard !windows.isEmpty else {
             log.endWithNothing(source.quiet(after: cursor), of: reader)
             return []
         }
@@ -88,46 +113,50 @@ final class JointSource: ChangeSource {
             return windows
         }
         proven = (catalog, taken)
-        guard let there = landing?.windows.last else {
-            log.end(JointLook(cursor: cursor, windows: windows, catalog: catalog), of: reader)
-            return windows
-        }
-        // To be at the same place as those who are there already. Their witness was committed after that moment, too, and stays as
-        // long as a cursor names it.
-        for index in windows.indices where windows[index].witness == last.witness {
-            windows[index].witness = there.witness
-            if windows[index].end == there.end { (windows[index].heartbeat, windows[index].endedAt) = (there.heartbeat, there.endedAt) }
-        }
-        log.land(windows, of: reader)
+        log.end(JointLook(cursor: cursor, windows: windows, catalog: catalog), of: reader)
         return windows
     }
 
     func read(_ window: Window, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
         guard !keepsEveryChange, let (log, reader) = membership else { return try source.read(window, captures: captures, receive) }
         let (key, wanted) = (JointPages.Key(start: window.start, end: window.end, form: form), Set(captures))
-        var (number, rest) = (0, window)
+        defer { log.finish(key, by: reader) }
+        var (number, lastID, waitedMs) = (0, Int64.min, 0)
         while true {
-            switch log.step(of: reader, in: key, at: number, taking: wanted) {
+            switch log.step(of: reader, in: key, at: number, taking: wanted, waitedMs: &waitedMs) {
             case .page(let page):
                 number += 1
-                rest.afterID = max(rest.afterID, page.changes.last?.id ?? 0)
+                lastID = max(lastID, page.changes.last?.id ?? lastID)
                 let own = page.taking(wanted)
                 figures.takeFromOthers(changes: own.changes.count)
                 if !own.changes.isEmpty { try receive(own) }
             case .end: return
-            case .alone: return try source.read(rest, captures: captures, receive)
-            case .forAll(let all):
+            case .alone: return try readOn(window, after: lastID, captures: captures, receive)
+            case .forAll:
                 var isWhole = false
                 defer { log.end(key, by: reader, isWhole: isWhole) }
-                try source.read(rest, captures: all.sorted()) { page in
+                try readOn(window, after: lastID, captures: captures) { page in
                     log.add(page, to: key, by: reader)
-                    let own = page.taking(wanted)
-                    if !own.changes.isEmpty { try receive(own) }
+                    try receive(page)
                 }
                 isWhole = true
                 return
             }
         }
+    }
+
+    /// The rest of a window, from behind a change.
+    private func readOn(_ window: Window, after id: Int64, captures: [Int32], _ receive: (ChangePage) throws -> Void) throws {
+        guard id > .min else { return try source.read(window, captures: captures, receive) }
+        guard !source.provesWholeWindows else {
+            return try source.read(window, captures: captures) { page in
+                let rest = page.keeping { $0.id > id }
+                if !rest.changes.isEmpty { try receive(rest) }
+            }
+        }
+        var rest = window
+        rest.afterID = max(window.afterID, id)
+        try source.read(rest, captures: captures, receive)
     }
 
     func quiet(after cursor: Cursor) -> Snapshot? {
@@ -164,6 +193,8 @@ final class JointSource: ChangeSource {
 
     func identity() throws -> String { try source.identity() }
     func logName() throws -> String? { try source.logName() }
+    func requireWitness(of cursor: Cursor) throws { try source.requireWitness(of: cursor) }
+    var provesWholeWindows: Bool { source.provesWholeWindows }
     var provenCatalog: String? { source.provenCatalog }
     func promotion(since cursor: Cursor) throws -> String? { try source.promotion(since: cursor) }
     func capturedTables() throws -> [CapturedTable] { try source.capturedTables() }
@@ -183,10 +214,12 @@ final class JointSource: ChangeSource {
 
 extension ChangePage {
     /// The changes of these generations.
-    fileprivate func taking(_ captures: Set<Int32>) -> ChangePage {
-        guard changes.contains(where: { !captures.contains($0.capture) }) else { return self }
+    fileprivate func taking(_ captures: Set<Int32>) -> ChangePage { keeping { captures.contains($0.capture) } }
+
+    fileprivate func keeping(_ isKept: (Change) -> Bool) -> ChangePage {
+        guard !changes.allSatisfy(isKept) else { return self }
         var page = ChangePage()
-        for index in changes.indices where captures.contains(changes[index].capture) { page.take(index, from: self) }
+        for index in changes.indices where isKept(changes[index]) { page.take(index, from: self) }
         return page
     }
 }

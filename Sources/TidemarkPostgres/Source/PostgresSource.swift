@@ -137,6 +137,15 @@ package final class PostgresSource: ChangeSource {
         return "postgresql \(try identity()) \(started)"
     }
 
+    package func requireWitness(of cursor: Cursor) throws {
+        try reporting("the change log cannot be read") {
+            let rows = try prepared.query("select exists (select from tidemark.tick where token = $1::uuid)", [.text(cursor.witness)])
+            guard rows[0, 0] == "t" else { throw TickWriting.witnessGone(cursor) }
+        }
+    }
+
+    package var provesWholeWindows: Bool { false }
+
     package var provenCatalog: String? { isCaptureStopped ? nil : shapes.catalog }
 
     package func heartbeat() throws -> SourceHeartbeat {
