@@ -27,7 +27,7 @@ struct PassOnTests {
         func logged() throws -> [String] {
             try database.rows(
                 """
-                (select o, count(*) as n from (select (select split_part(a.origin, '/', 3) from tidemark.applied a where a.xid = d.xid and a.after_id < d.id
+                (select o, count(*) as n from (select (select split_part(split_part(a.origin, ' ', 1), '/', 3) from tidemark.applied a where a.xid = d.xid and a.after_id < d.id
                     order by a.after_id desc limit 1) as o from tidemark.data_changes d) d group by 1) q
                 """, ["o", "n"])
         }

@@ -16,12 +16,15 @@ struct RingTests {
         let rule: ConflictRule
         /// May rows be deleted, and their keys be given again?
         var deletes = true
+        /// Has a column whose values are unique, and clash?
+        var hasUnique = false
 
         static let all = [
             Promise(testDescription: "last-write-wins", rule: ConflictRule(.lastWriteWins(by: "at"))),
             Promise(testDescription: "last-write-wins, ties by site", rule: ConflictRule(.lastWriteWins(by: "at"), site: "site")),
             Promise(testDescription: "highest-version", rule: ConflictRule(.highestVersion(by: "at"))),
             Promise(testDescription: "merge", rule: ConflictRule(.merge(by: "at"), columns: ["once": .fill, "mail": .newest(by: "mail_at")])),
+            Promise(testDescription: "last-write-wins, a unique column", rule: ConflictRule(.lastWriteWins(by: "at"), site: "site"), hasUnique: true),
             // What is counted while the row is deleted elsewhere is not passed on by an end that has no row.
             Promise(testDescription: "merge with counters", rule: ConflictRule(.merge(by: "at"), columns: ["n": .add, "once": .fill]), deletes: false),
         ]
@@ -31,22 +34,22 @@ struct RingTests {
         let databases: [any ScratchDatabase]
         let links: [PipelineDefinition]
         private static let schema = """
-            create table item (id integer primary key, v integer, at integer not null, site text, n integer not null, once text, mail text, mail_at integer)
+            create table item (id integer primary key, v integer, at integer not null, site text, n integer not null, once text, mail text, mail_at integer, u text unique)
             """
-        static let columns = ["id", "v", "at", "site", "n", "once", "mail", "mail_at"]
+        static let columns = ["id", "v", "at", "site", "n", "once", "mail", "mail_at", "u"]
 
-        init(_ engines: [ScratchEngine], _ rule: ConflictRule) throws {
+        /// - Parameter ways: from which to which.
+        init(_ engines: [ScratchEngine], _ rule: ConflictRule, _ ways: [(from: Int, to: Int)]) throws {
             let databases = try engines.enumerated().map { try $1.database("ring_\($0)") }
             self.databases = databases
             for database in databases {
                 try database.run(Self.schema)
-                try database.run("insert into item values (0, 0, 0, 'all', 10, null, null, 0), (1, 1, 0, 'all', 10, null, null, 0), (2, 2, 0, 'all', 10, null, null, 0)")
+                try database.run("insert into item values (0, 0, 0, 'all', 10, null, null, 0, null), (1, 1, 0, 'all', 10, null, null, 0, null), (2, 2, 0, 'all', 10, null, null, 0, null)")
             }
-            links = databases.indices.map { place in
-                let next = (place + 1) % databases.count
-                var link = PipelineDefinition(name: "link\(place)", source: databases[place].address, target: databases[next].address)
+            links = ways.map { from, to in
+                var link = PipelineDefinition(name: "from\(from)to\(to)", source: databases[from].address, target: databases[to].address)
                 link.rules = TableRules([TableRule(TablePattern("*"), conflicts: rule)])
-                link.include = [TablePattern(engines[place] == .postgres ? "public.item" : "item")]
+                link.include = [TablePattern(engines[from] == .postgres ? "public.item" : "item")]
                 link.passesOn = true
                 return link
             }
@@ -72,12 +75,14 @@ struct RingTests {
         let id = Int.random(in: 0..<8, using: &random)
         let at = round * 10 + Int.random(in: 0..<3, using: &random)
         let later = "at = case when at >= \(at) then at + 1 else \(at) end, site = '\(place)'"
+        let unique = promise.hasUnique ? "'u\(Int.random(in: 0..<4, using: &random))'" : "null"
         switch Int.random(in: 0..<10, using: &random) {
         case 0, 1, 2:
-            return "insert into item values (\(id), \(round), \(at), '\(place)', 1, null, null, 0) on conflict (id) do update set v = -\(round), \(later.replacing("at >=", with: "item.at >=").replacing("then at", with: "then item.at"))"
+            return "insert into item values (\(id), \(round), \(at), '\(place)', 1, null, null, 0, \(unique)) on conflict (id) do update set v = -\(round), \(later.replacing("at >=", with: "item.at >=").replacing("then at", with: "then item.at"))"
         case 3: return promise.deletes ? "delete from item where id = \(id) and at < \(at)" : ""
         case 4: return "update item set n = n + \(Int.random(in: 1...9, using: &random)), \(later) where id <= \(id)"
         case 5: return "update item set once = 'by \(place) in \(round)', \(later) where id = \(id) and once is null"
+        case 6 where promise.hasUnique: return "update item set u = \(unique), \(later) where id = \(id)"
         case 6: return "update item set mail = '\(place)-\(round)', mail_at = \(at), \(later) where id = \(id) and mail_at < \(at)"
         default: return "update item set v = \(round * 10 + place), \(later) where id = \(id)"
         }
@@ -89,14 +94,27 @@ struct RingTests {
 
     @Test("random conflicting writes and partitions of the links: after calm all are equal, and nothing goes round", arguments: engines, Promise.all)
     func converge(engines: [ScratchEngine], promise: Promise) async throws {
+        try await converge(engines, promise, [(0, 1), (1, 2), (2, 0)])
+    }
+
+    @Test("the same with one in the middle that exchanges with each of the others", arguments: engines, Promise.all)
+    func hub(engines: [ScratchEngine], promise: Promise) async throws {
+        try await converge(engines, promise, [(0, 1), (1, 0), (0, 2), (2, 0)])
+    }
+
+    private func converge(_ engines: [ScratchEngine], _ promise: Promise, _ ways: [(from: Int, to: Int)]) async throws {
         for seed in 1...Self.seeds {
-            let ring = try Ring(engines, promise.rule)
+            let ring = try Ring(engines, promise.rule, ways)
             var random = SeededRandom(seed: seed)
             for round in 1...12 {
                 for place in ring.databases.indices {
                     for _ in 0..<Int.random(in: 0...3, using: &random) {
                         let sql = Self.write(round, place, promise, &random)
-                        if !sql.isEmpty { try ring.databases[place].run(sql) }
+                        do {
+                            if !sql.isEmpty { try ring.databases[place].run(sql) }
+                        } catch where promise.hasUnique {
+                            // The value is taken there.
+                        }
                     }
                 }
                 // Each link is down half of the time, and they run in any order.

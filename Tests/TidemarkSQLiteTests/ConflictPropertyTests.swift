@@ -17,6 +17,8 @@ import TidemarkCore
         /// May a key that was deleted be given again, and be given at two ends?
         var reusesKeys = true
         var hasUnique = false
+        /// May a write remove rows with other keys, to take their unique value?
+        var replaces = false
         /// Of a counter that is deleted at one end and counted at another one, nobody can say what it is.
         var deletes = true
         var description: String { name }
@@ -28,10 +30,10 @@ import TidemarkCore
         Setting(name: "last-write-wins", rule: ConflictRule(.lastWriteWins(by: "ver"))),
         Setting(name: "highest-version with a site", rule: ConflictRule(.highestVersion(by: "ver"), site: "site")),
         Setting(name: "last-write-wins, two databases that pass nothing on", rule: ConflictRule(.lastWriteWins(by: "ver")), isPair: true, passesOn: false),
-        Setting(name: "last-write-wins with a unique column", rule: ConflictRule(.lastWriteWins(by: "ver"), site: "site"), hasUnique: true),
-        Setting(name: "last-write-wins with a unique column, two", rule: ConflictRule(.lastWriteWins(by: "ver")), isPair: true, passesOn: false, hasUnique: true),
+        Setting(name: "last-write-wins with a unique column", rule: ConflictRule(.lastWriteWins(by: "ver"), site: "site"), hasUnique: true, replaces: true),
+        Setting(name: "last-write-wins with a unique column, two", rule: ConflictRule(.lastWriteWins(by: "ver")), isPair: true, passesOn: false, hasUnique: true, replaces: true),
         Setting(name: "merge", rule: ConflictRule(.merge(by: "ver"), columns: merge), reusesKeys: false, deletes: false),
-        Setting(name: "merge with a unique column", rule: ConflictRule(.merge(by: "ver"), site: "site"), hasUnique: true),
+        Setting(name: "merge with a unique column", rule: ConflictRule(.merge(by: "ver"), site: "site"), hasUnique: true, replaces: true),
         Setting(name: "merge with a site, two", rule: ConflictRule(.merge(by: "ver"), columns: merge, site: "site"), isPair: true, passesOn: false, reusesKeys: false),
         Setting(name: "source-wins and target-wins, two", rule: ConflictRule(.sourceWins), isPair: true, passesOn: false, reusesKeys: false),
         Setting(name: "source-wins and target-wins, two that pass on", rule: ConflictRule(.sourceWins), isPair: true, reusesKeys: false),
@@ -130,7 +132,8 @@ import TidemarkCore
             case 0...3:
                 nextKey += 1
                 let key = setting.reusesKeys ? Int.random(in: 1...6, using: &random) : nextKey
-                return "INSERT INTO t SELECT \(key), \(text), \(Int.random(in: 0...3, using: &random)), '{\"m\": 1}', NULL, 'x', 1, \(version), 'd\(place)', \(unique)"
+                let verb = setting.replaces && Bool.random(using: &random) ? "INSERT OR REPLACE" : "INSERT"
+                return "\(verb) INTO t SELECT \(key), \(text), \(Int.random(in: 0...3, using: &random)), '{\"m\": 1}', NULL, 'x', 1, \(version), 'd\(place)', \(unique)"
             case 4 where setting.deletes: return "DELETE FROM t WHERE id = \(key)"
             case 5: return "UPDATE t SET n = n + \(Int.random(in: -3...5, using: &random)), ver = \(version), site = 'd\(place)' WHERE id = \(key)"
             case 6:
@@ -144,7 +147,8 @@ import TidemarkCore
             case 9:
                 if setting.reusesKeys { return "UPDATE t SET id = \(Int.random(in: 1...6, using: &random)), ver = \(version), site = 'd\(place)' WHERE id = \(key)" }
                 return "INSERT OR REPLACE INTO plain VALUES (\(place * 100 + Int.random(in: 0..<5, using: &random)), \(text))"
-            case 10 where setting.hasUnique: return "UPDATE t SET u = \(unique), ver = \(version), site = 'd\(place)' WHERE id = \(key)"
+            case 10 where setting.hasUnique:
+                return "UPDATE \(setting.replaces ? "OR REPLACE " : "")t SET u = \(unique), ver = \(version), site = 'd\(place)' WHERE id = \(key)"
             default: return "UPDATE t SET v = \(text), ver = \(version), site = 'd\(place)' WHERE id = \(key)"
             }
         }

@@ -99,6 +99,30 @@ import TidemarkCore
         }
     }
 
+    @Test("a row that REPLACE removes to make room for another key is remembered, and one that stays after all is not lost by that", arguments: [
+        "INSERT OR REPLACE INTO t VALUES (2, 'A', 2)", "UPDATE OR REPLACE t SET v = 'A' WHERE id = 3",
+        "INSERT OR IGNORE INTO t VALUES (2, 'A', 2)", "INSERT INTO t VALUES (2, 'A', 2) ON CONFLICT DO UPDATE SET ver = 1",
+    ])
+    func replaced(write: String) throws {
+        let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE COLLATE NOCASE, ver INTEGER)"
+        let ring = try ConflictRing.pair(schema, ConflictRule(.highestVersion(by: "ver")))
+        try ring.execute(0, "INSERT INTO t VALUES (1, 'a', 1), (3, 'c', 1)")
+        try ring.run(0)
+        try ring.execute(1, write)
+        let isRemoved = write.contains("REPLACE")
+        #expect(try ring.rows(1, "SELECT id FROM t WHERE id = 1").isEmpty == isRemoved)
+        #expect(try ring.rows(1, "SELECT key, image FROM tidemark_tombstone") == [[.string(#"{"id":1}"#), .string(#"{"id":1,"v":"a","ver":1}"#)]])
+        // Made from a version that is older than what was removed: it must not come back.
+        try ring.execute(0, "UPDATE t SET ver = 0 WHERE id = 1")
+        try ring.run(0)
+        #expect(try ring.rows(1, "SELECT id FROM t WHERE id = 1").isEmpty == isRemoved)
+        for _ in 0..<3 {
+            try ring.run(1)
+            try ring.run(0)
+        }
+        #expect(try ring.rows(0, "SELECT * FROM t ORDER BY id") == ring.rows(1, "SELECT * FROM t ORDER BY id"))
+    }
+
     @Test("a delete counts as just above the version that it removed")
     func deletes() throws {
         let older = try changed(ConflictRule(.highestVersion(by: "ver")), "DELETE FROM t", "UPDATE t SET v = 'target', ver = 1")

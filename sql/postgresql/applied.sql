@@ -8,7 +8,9 @@
 create table if not exists tidemark.applied (
     xid xid8 not null,
     after_id bigint not null,   -- the last id drawn when it was said
-    origin text not null,       -- identity of the database where the changes behind that were made first
+    -- The identity of the database where the changes behind that were made first and, behind a space, of the one that they came
+    -- from, where that is another. Empty where they were decided here.
+    origin text not null,
     primary key (xid, after_id)
 );
 revoke all on table tidemark.applied from public;

@@ -26,13 +26,26 @@ final class OriginMarks {
 
     /// - Parameter origin: of what is written from now on; nil for the pipeline's source.
     func mark(origin: String?) throws {
-        guard areWanted, let origin = origin ?? source, origin != marked else { return }
+        guard areWanted, let source else { return }
+        try mark(AppliedOrigin.text(origin, from: source))
+    }
+
+    /// What `body` writes was decided here: other ends are told, also the one that brought what it was decided over.
+    func markingOwn(_ body: () throws -> Void) throws {
+        guard areWanted, let before = marked else { return try body() }
+        try mark(AppliedOrigin.own)
+        try body()
+        try mark(before)
+    }
+
+    private func mark(_ text: String) throws {
+        guard text != marked else { return }
         do {
-            try prepared.query("select tidemark.mark_applied($1)", [.text(origin)])
+            try prepared.query("select tidemark.mark_applied($1)", [.text(text)])
         } catch {
             throw fault(error)
         }
-        marked = origin
+        marked = text
     }
 
     /// Looked for once in a transaction, until it is known.

@@ -13,7 +13,7 @@ struct ConflictStep {
     private var session: PostgresSession { table.session }
     private var steps: String { "\(ConflictFold.steps) s where s.capture = \(table.captured.capture) and s.run = \(run) and s.round = \(round)" }
 
-    func settle() throws {
+    func settle(marking marks: OriginMarks) throws {
         try lock()
         try session.run("delete from \(Self.outcomes)")
         let fault = ConflictFault(
@@ -22,7 +22,7 @@ struct ConflictStep {
         try stopAtConflict()
         for index in table.uniqueIndexes { try UniqueClash(table, index).settle() }
         try stopAtConflict()
-        try ConflictWriting(table, origin: origin).write()
+        try ConflictWriting(table, origin: origin, marks: marks).write()
     }
 
     /// Each row as it stands is held before it is compared, in a statement of its own: another one sees what was committed by then.

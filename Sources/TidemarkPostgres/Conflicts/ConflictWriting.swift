@@ -4,11 +4,12 @@ import TidemarkCore
 struct ConflictWriting {
     private let table: SharedTable
     private let origin: String?
+    private let marks: OriginMarks
     private let outcomes = ConflictStep.outcomes
     private var session: PostgresSession { table.session }
     private var target: TargetTable { table.target }
 
-    init(_ table: SharedTable, origin: String?) { (self.table, self.origin) = (table, origin) }
+    init(_ table: SharedTable, origin: String?, marks: OriginMarks) { (self.table, self.origin, self.marks) = (table, origin, marks) }
 
     /// Are rows that stand removed and inserted anew, since an UPDATE of many could meet their own unique values halfway, or not set
     /// an identity? The session's role keeps triggers and foreign keys still.
@@ -17,22 +18,24 @@ struct ConflictWriting {
     func write() throws {
         let counts = try session.query(
             """
-            select count(*) filter (where place is not null and (gone or \(changes) and \(replaces))),
+            select count(*) filter (where place is not null and not \(isRemovedFirst) and (gone or \(changes) and \(replaces))),
                    count(*) filter (where place is not null and not gone and \(changes) and not \(replaces)),
                    count(*) filter (where not gone and (place is null or \(changes) and \(replaces))),
                    count(*) filter (where gone and outcome is not null), count(*) filter (where kind is not null or clash is not null),
-                   count(*) filter (where \(isUnseen))
+                   count(*) filter (where clash is not null), count(*) filter (where \(isUnseen)), count(*) filter (where \(isRemovedFirst))
             from \(outcomes)
             """)
         func count(_ column: Int) -> Int { counts[0, column].flatMap { Int($0) } ?? 0 }
         let fault = ConflictFault(
             table, ids: "select min(change_id), max(change_id) from \(outcomes)", key: "select key from \(outcomes) where change_id = $1")
+        if count(7) > 0 { try removeLosses(count(7), fault) }
         for (place, sql) in [deletion, update, insertion].enumerated() where count(place) > 0 {
             guard try fault.query("the target refused a row", sql).affected == count(place) else { throw table.changedMeanwhile() }
         }
         if count(3) > 0 { try fault.query("a tombstone cannot be kept", burial) }
         if count(4) > 0 { try record() }
-        if count(5) > 0 { try passOn() }
+        if count(5) > 0 { try marks.markingOwn { try passOn("clash is not null") } }
+        if count(6) > 0 { try passOn(isUnseen) }
     }
 
     private var changes: String { "outcome is distinct from target" }
@@ -40,11 +43,23 @@ struct ConflictWriting {
     /// As it was compared: a version that somebody has replaced is another place.
     private var stands: String { "t.tableoid = o.home and t.ctid = o.place and \(table.rows.match)" }
 
-    private var deletion: String {
+    private var deletion: String { deletion("not \(isRemovedFirst) and (o.gone or \(changes) and \(replaces))") }
+
+    private func deletion(_ condition: String) -> String {
         """
         delete from \(target.onlyName) as t using \(outcomes) o cross join lateral \(table.rows.matches("o.key"))
-        where \(stands) and o.place is not null and (o.gone or \(changes) and \(replaces)) and o.change_id <= $1
+        where \(stands) and o.place is not null and \(condition) and o.change_id <= $1
         """
+    }
+
+    /// Rows that stand and have lost a unique value, where capture would log that they go as what the winner's origin did: they would
+    /// stay at that end. They are logged by themselves.
+    private var isRemovedFirst: String { table.context.marksOrigins ? "(clash is not null and gone and place is not null)" : "false" }
+
+    private func removeLosses(_ count: Int, _ fault: ConflictFault) throws {
+        try session.query("select set_config('tidemark.applying', '', true)")
+        guard try fault.query("the target refused a row", deletion(isRemovedFirst)).affected == count else { throw table.changedMeanwhile() }
+        try session.query("select set_config('tidemark.applying', '1', true)")
     }
 
     private var update: String {
@@ -81,17 +96,17 @@ struct ConflictWriting {
         """
     }
 
-    /// Deletions that capture does not log, or not so. That a row went for another one's unique value was decided here, and other ends
-    /// need not have seen both. And what is passed on of a delete is the row that stood here, and nothing where none did: the version
+    /// Deletions that capture logs otherwise: what is passed on of one is the row that stood here, and nothing where none did. The version
     /// that was deleted decides elsewhere whether a row there is older.
     private var isUnseen: String {
-        "clash is not null" + (table.context.marksOrigins ? " or gone and outcome is not null and outcome is distinct from target" : "")
+        table.context.marksOrigins ? "(clash is null and gone and outcome is not null and outcome is distinct from target)" : "false"
     }
 
-    private func passOn() throws {
+    /// And that a row went for another one's unique value was decided here: other ends need not have seen both.
+    private func passOn(_ condition: String) throws {
         do {
             try session.query(
-                "select tidemark.log_removal($1::oid, outcome::json) from \(outcomes) where \(isUnseen) order by change_id, key",
+                "select tidemark.log_removal($1::oid, outcome::json) from \(outcomes) where \(condition) order by change_id, key",
                 [.text(target.oid)])
         } catch {
             throw TargetFault(error, context: table.context).error("a row's deletion cannot be passed on", table: table.captured.name)

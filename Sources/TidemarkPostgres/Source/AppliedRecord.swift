@@ -27,10 +27,17 @@ struct AppliedRecord {
     }
 
     /// The condition under which a row of `tidemark.data_changes` is of a change that was made here.
-    static let isOwn =
-        "not exists (select from tidemark.applied o where o.xid = data_changes.xid and o.after_id < data_changes.id)"
+    static let isOwn = "\(origin) is null"
 
     /// The origin of a row of `tidemark.data_changes`; null where it was made here.
-    static let origin =
+    static let origin = "nullif(split_part(\(mark), ' ', 1), '')"
+
+    /// The condition under which it is known in that database, as it was made there or came from there.
+    static func isKnown(in database: String) -> String {
+        "coalesce(\(PostgresIdentifier.literal(database)) = any (string_to_array(\(mark), ' ')), false)"
+    }
+
+    /// As `AppliedOrigin` writes it.
+    private static let mark =
         "(select o.origin from tidemark.applied o where o.xid = data_changes.xid and o.after_id < data_changes.id order by o.after_id desc limit 1)"
 }

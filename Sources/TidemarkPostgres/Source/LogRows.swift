@@ -32,7 +32,13 @@ struct LogRows {
     private var columns: String {
         // Of a truncation it says no row.
         "id, capture, operation, key, image"
-            + besides("case when \(isKept) and operation <> 'T' then before end as before", "\(AppliedRecord.origin) as origin")
+            + besides("case when \(isKept) and operation <> 'T' then before end as before", "\(origin) as origin")
+    }
+
+    /// What the target has it from is as good as made there.
+    private var origin: String {
+        guard case .passedOn(except: let target?) = applied else { return AppliedRecord.origin }
+        return "case when \(AppliedRecord.isKnown(in: target)) then \(PostgresIdentifier.literal(target)) else \(AppliedRecord.origin) end"
     }
 
     private var isKept: String { "capture = any (\(Self.array(kept.sorted())))" }
@@ -55,7 +61,7 @@ struct LogRows {
         case .leftOut: " and \(AppliedRecord.isOwn)"
         case .passedOn(except: let target?):
             // A transaction logs only once what it found of a row: what it applied first is what the rest of it was made from.
-            " and (\(AppliedRecord.origin) is distinct from \(PostgresIdentifier.literal(target))\(kept.isEmpty ? "" : " or \(isKept)"))"
+            " and (not \(AppliedRecord.isKnown(in: target))\(kept.isEmpty ? "" : " or \(isKept)"))"
         }
     }
 

@@ -318,7 +318,12 @@ struct ConflictSQL {
     /// written over, and can exchange none.
     var removing: String {
         let exchanging = target.hasFurtherUniqueValues && target.ownColumns.isEmpty
-        let condition = exchanging ? "tidemark_standing AND (tidemark_deleted OR tidemark_written)" : "tidemark_standing AND tidemark_deleted"
+        return removing(exchanging ? "tidemark_standing AND (tidemark_deleted OR tidemark_written)" : "tidemark_standing AND tidemark_deleted")
+    }
+
+    var removingLosses: String { removing("tidemark_standing AND tidemark_lost") }
+
+    private func removing(_ condition: String) -> String {
         let columns = keys.map(SQLiteIdentifier.quoted).joined(separator: ", ")
         return "DELETE FROM \(target.quotedName) WHERE (\(columns)) IN (SELECT \(columns) FROM \(result) WHERE \(condition))"
     }

@@ -4,7 +4,7 @@ import TidemarkCore
 final class ConflictSteps {
     private let database: SQLiteDatabase
     private let sql: ConflictSQL
-    private let cutting, piecing, counting, folding, standing, judging, resolving, recording, recordingLosses: SQLiteStatement
+    private let cutting, piecing, counting, folding, standing, judging, resolving, recording, recordingLosses, removingLosses: SQLiteStatement
     private let writing: [SQLiteStatement]
     private let clashes: [[SQLiteStatement]]
     let tombstones, addingTombstone: SQLiteStatement
@@ -22,6 +22,7 @@ final class ConflictSteps {
         resolving = try database.prepare(sql.resolving)
         recording = try database.prepare(sql.recording)
         recordingLosses = try database.prepare(sql.recordingLosses)
+        removingLosses = try database.prepare(sql.removingLosses)
         var prepared: [[SQLiteStatement]] = []
         for clash in UniqueClash.all(sql) {
             var statements: [SQLiteStatement] = []
@@ -69,6 +70,9 @@ final class ConflictSteps {
             try statement.run()
         }
     }
+
+    /// The rows that stand and have lost a unique value.
+    func removeLosses() throws(SQLiteFailure) { try removingLosses.run() }
 
     func write() throws(SQLiteFailure) { for statement in writing { try statement.run() } }
 

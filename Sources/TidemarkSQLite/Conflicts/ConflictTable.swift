@@ -132,11 +132,13 @@ final class ConflictTable {
                 try steps.resolve()
                 try refuseClashWhereAsked()
                 try steps.record(origin: origin)
+                // Logged once, by the announcement: marked with the origin of what they lost to, they would not get back there.
+                if marks.isMarking { try marks.unlogged { try steps.removeLosses() } }
                 let start = marks.isMarking ? try marks.place() : 0
                 try steps.write()
                 if marks.isMarking {
                     try steps.announce(.deletes)
-                    try marks.mark(origin ?? source, since: start)
+                    try marks.mark(AppliedOrigin.text(origin, from: source), since: start)
                 }
                 try steps.announce(.losses)
             }

@@ -4,8 +4,9 @@ import TidemarkCore
 /// a row back. tidemark's own connections do not fire them; what they delete is kept in the statements that do.
 ///
 /// They run inside the application's SQLite: core functions only. Rows that a REPLACE removes to make room for one with another key fire no
-/// trigger, unless `PRAGMA recursive_triggers` is on: such a row is not kept, and an older change of another end can bring it back. A
-/// row that is replaced by one with its own key stands, and needs no keeping.
+/// trigger, unless `PRAGMA recursive_triggers` is on. So what could be removed like that is kept before each write. What stays after all,
+/// as the write was ignored or became an UPDATE, is kept in vain: only of a row that is gone is asked what it was, and whatever removes it
+/// keeps it anew.
 struct TombstoneTriggers {
     private let database: SQLiteDatabase
     private let pipeline: String
@@ -68,7 +69,9 @@ struct TombstoneTriggers {
         ).map { ($0[0].string ?? "", $0[1].string ?? "", $0[2].string ?? "") }
     }
 
-    private func creationNames(_ table: String) -> [String] { ["delete", "update"].map { "tidemark_tombstone_\(table)_\($0)" } }
+    private func creationNames(_ table: String) -> [String] {
+        ["delete", "update", "before_insert", "before_update"].map { "tidemark_tombstone_\(table)_\($0)" }
+    }
     private func literal(_ text: String) -> String { SQLiteIdentifier.literal(text) }
     private static func drop(_ name: String) -> String { "DROP TRIGGER IF EXISTS main.\(SQLiteIdentifier.quoted(name))" }
 
@@ -79,20 +82,36 @@ struct TombstoneTriggers {
             let (old, new) = ("OLD.\(SQLiteIdentifier.quoted(key))", "NEW.\(SQLiteIdentifier.quoted(key))")
             return "\(old) IS NOT \(new) COLLATE BINARY OR typeof(\(old)) <> typeof(\(new))"
         }.joined(separator: " OR ")
-        let key = SQLiteEncoding.object(keys.sorted(), of: "OLD")
-        let (name, image) = (literal(target.table.name), SQLiteEncoding.object(target.columnNames, of: "OLD"))
-        let body = """
-            BEGIN
-              DELETE FROM tidemark_tombstone WHERE table_name = \(name) AND key = \(key);
-              INSERT INTO tidemark_tombstone (schema_name, table_name, key, image, deleted_at) \
-            SELECT '', \(name), \(key), \(image), strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
-            END
-            """
-        let names = creationNames(target.table.name)
-        let table = SQLiteIdentifier.quoted(target.table.name)
+        let keepOld = keep(target, key: SQLiteEncoding.object(keys.sorted(), of: "OLD"), row: "OLD", from: "")
+        let (insertion, update) = (replaceable(target, keys, besides: ["NEW"]), replaceable(target, keys, besides: ["NEW", "OLD"]))
+        let (names, table) = (creationNames(target.table.name), SQLiteIdentifier.quoted(target.table.name))
+        let triggers = [
+            (names[0], "AFTER DELETE", "", keepOld), (names[1], "AFTER UPDATE", " WHEN \(isAnother)", keepOld),
+            (names[2], "BEFORE INSERT", "", insertion), (names[3], "BEFORE UPDATE", "", update),
+        ]
+        return triggers.filter { !$0.3.isEmpty }.map { name, event, condition, body in
+            (name,
+                "CREATE TRIGGER \(SQLiteIdentifier.quoted(name)) \(event) ON \(table) FOR EACH ROW\(condition) BEGIN\n"
+                    + body.map { "  \($0);\n" }.joined() + "END")
+        }
+    }
+
+    /// Keeps the rows that NEW could replace, which have other keys than these.
+    private func replaceable(_ target: TargetTable, _ keys: [String], besides others: [String]) -> [String] {
+        let notes = SQLiteNotes(table: target.table, capture: 0)
+        let key = SQLiteEncoding.object(keys.sorted(), of: notes.row)
+        return notes.slots.flatMap { slot in
+            let conditions = notes.conflicts(with: slot) + others.map { "\(key) <> \(SQLiteEncoding.object(keys.sorted(), of: $0))" }
+            return keep(target, key: key, row: notes.row, from: " FROM \(notes.from) WHERE \(conditions.joined(separator: " AND "))")
+        }
+    }
+
+    private func keep(_ target: TargetTable, key: String, row: String, from: String) -> [String] {
+        let name = literal(target.table.name)
         return [
-            (names[0], "CREATE TRIGGER \(SQLiteIdentifier.quoted(names[0])) AFTER DELETE ON \(table) FOR EACH ROW \(body)"),
-            (names[1], "CREATE TRIGGER \(SQLiteIdentifier.quoted(names[1])) AFTER UPDATE ON \(table) FOR EACH ROW WHEN \(isAnother) \(body)"),
+            "DELETE FROM tidemark_tombstone WHERE table_name = \(name) AND key IN (SELECT \(key)\(from))",
+            "INSERT INTO tidemark_tombstone (schema_name, table_name, key, image, deleted_at) "
+                + "SELECT '', \(name), \(key), \(SQLiteEncoding.object(target.columnNames, of: row)), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')\(from)",
         ]
     }
 }

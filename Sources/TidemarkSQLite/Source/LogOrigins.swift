@@ -41,11 +41,12 @@ final class LogOrigins {
 
     private func next() throws(SQLiteFailure) -> Range? {
         guard try statement.step() else { return nil }
-        let origin = statement.column(2).string ?? ""
+        // Where it was made, and where it came from.
+        let known = (statement.column(2).string ?? "").split(separator: " ").map(String.init)
         let isLeftOut = switch following {
         case .leftOut: true
-        case .passedOn(let other): other == origin
+        case .passedOn(let other): other.map(known.contains) ?? false
         }
-        return Range(after: statement.int64(0), through: statement.int64(1), origin: origin, isLeftOut: isLeftOut)
+        return Range(after: statement.int64(0), through: statement.int64(1), origin: known.first ?? "", isLeftOut: isLeftOut)
     }
 }

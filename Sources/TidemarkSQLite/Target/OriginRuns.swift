@@ -60,6 +60,6 @@ final class OriginRuns {
 
     private func close() throws {
         try application?.finish()
-        if target.marks.isMarking { try target.marks.mark(origin ?? source, since: start) }
+        if target.marks.isMarking { try target.marks.mark(AppliedOrigin.text(origin, from: source), since: start) }
     }
 }
