@@ -24,6 +24,7 @@ package final class TargetWait {
     package init(_ definition: PipelineDefinition, until position: String? = nil, tables: [String] = []) throws {
         self.definition = definition
         self.tables = tables.map { TablePattern($0) }
+        try definition.refuseIfPolledOnly("wait")
         let opened = try definition.openSourceAdministration()
         (source, identity, moment) = try definition.naming {
             guard let identity = try opened.identity() else {
@@ -33,6 +34,8 @@ package final class TargetWait {
             return (opened, identity, try position.map { try Self.moment($0, in: identity) } ?? opened.moment())
         }
         self.position = position ?? Self.text(of: moment, in: identity)
+        // A name that nothing has would be there at once.
+        if !tables.isEmpty { _ = try definition.recordedTables(tables) }
     }
 
     /// The installation is the last part of what a server's database is called.

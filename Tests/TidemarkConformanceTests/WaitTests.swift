@@ -34,7 +34,7 @@ struct WaitTests {
         let late = try #require(throws: TidemarkError.self) { try wait(100) }
         #expect(late.why.contains("up to change") && late.remedy.contains("tidemark status --pipeline main"), "\(late)")
         // Changes of another table wait.
-        _ = try wait(100, tables: ["note", "*.note"])
+        _ = try wait(100, tables: ["*note"])
         #expect(throws: TidemarkError.self) { try wait(100, tables: ["payment"]) }
         try await flow.follow()
         _ = try wait(0, until: before.position)
@@ -45,10 +45,23 @@ struct WaitTests {
         let copies = [TableCopy(flow.name("payment"), .empty)]
         try flow.targetAdministration().expect(copies, of: "main")
         #expect(try #require(throws: TidemarkError.self) { try wait(100) }.why.contains("copied"))
-        _ = try wait(100, tables: ["note", "*.note"])
+        _ = try wait(100, tables: ["*note"])
         try await flow.follow(worker: "again", .empty)
         _ = try wait(0)
         #expect(try flow.target.rows("payment", ["id"]) == ["1", "2"])
+    }
+
+    @Test("a table that is misspelt is refused: nobody would wait for it", arguments: Direction.all)
+    func misspelt(direction: Direction) async throws {
+        var flow = try Flow(direction, ConformanceTests.account)
+        flow.definition.waiting = Waiting(.hybrid, tables: [TablePattern("*acount")])
+        #expect(throws: TidemarkError.self) { try flow.setUp() }
+        #expect(try Installation(flow.definition).check().contains { $0.finding.severity == .problem && $0.finding.what.contains("wait-tables names *acount") })
+        flow.definition.waiting = Waiting(.hybrid, tables: [TablePattern("*account")])
+        try flow.setUp()
+        try await flow.follow()
+        #expect(throws: TidemarkError.self) { _ = try TargetWait(flow.definition, tables: ["*acount"]) }
+        try TargetWait(flow.definition, tables: ["*account"]).wait(until: .now + .seconds(60))
     }
 
     @Test("a shell's wait sees a worker catch up, in every direction", arguments: Direction.all)

@@ -21,7 +21,8 @@ struct WaitCommandTests {
         #expect(Date().timeIntervalSince(begun) < 15)
         let json = replica.tidemark("wait", "--timeout", "1s", "--json")
         #expect(json.status == 1 && json.output.contains("\"isThere\" : false") && json.output.contains("\"reason\""), "\(json.output)")
-        #expect(replica.tidemark("wait", "--table", "public.nothing").status == 0)
+        let misspelt = replica.tidemark("wait", "--table", "public.nothing")
+        #expect(misspelt.status == 1 && misspelt.output.contains("no table of the pipeline matches public.nothing"), "\(misspelt.output)")
         #expect(replica.tidemark("wait", "--timeout", "soon").status == 64)
         let position = try replica.onSource.query("select tidemark.position()")[0, 0] ?? ""
         #expect(replica.tidemark("wait", "--timeout", "1s", "--position", position).status == 1)

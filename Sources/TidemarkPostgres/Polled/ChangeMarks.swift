@@ -106,7 +106,7 @@ struct ChangeMarks {
             columns.count == 1
                 ? "\(own[0]) <= \(bound("through", columns[0]))"
                 : "(\(own.joined(separator: ", "))) <= (\(columns.map { bound("through", $0) }.joined(separator: ", ")))")
-        if reading.start != nil { conditions.append("\(own[0]) > (\(setting) ->> 'start')::\(columns[0].type)") }
+        if reading.start != nil { conditions.append("\(own[0]) >= (\(setting) ->> 'start')::\(columns[0].type)") }
         // Without an OR over the column itself, so that an index may serve the range.
         conditions += columns.compactMap { column in
             let none = specials(column).map { "t.\(column.quoted) <> all (\($0))" }

@@ -88,7 +88,7 @@ struct MarkColumns {
             let bound = try lower(first)
             add(bound.comparison, bound.values)
         }
-        if let start = reading.start { add(">", [self.start(start, as: last[0])]) }
+        if let start = reading.start { add(">=", [self.start(start, as: last[0])]) }
         add("<=", last)
         conditions += references.map { "\($0) IS NOT NULL" }
         return (conditions.joined(separator: " AND "), given)
