@@ -62,6 +62,7 @@ package struct Installation {
                 of: definition.name)
             for creation in creations { try target.create(creation) }
             for creation in read { try target.create(creation) }
+            try polled.handBack(selected.map(\.name), target)
             try shared.prepare(selected, target)
             try shared.share(source, request.selection)
             let captured = try source.install(request)

@@ -79,6 +79,22 @@ struct PolledInstallation {
         for (table, reading) in tables where !known.contains(table.name) { try polled.save(SyncUnit(table.name, reading.mode), epoch: epoch) }
     }
 
+    /// Tables that were read until now, and are captured from now on. Between the last pass and the first change that is logged, rows may
+    /// have changed: however they came to the target once, they are to be copied.
+    func handBack(_ tables: [TableName], _ target: any TargetAdministration) throws {
+        guard !definition.isArchive, let epoch = try target.cursor(of: name)?.cursor.epoch else { return }
+        let polled = try definition.openPolledTarget()
+        let back = try polled.units().map(\.table).filter(tables.contains)
+        guard !back.isEmpty else { return }
+        let copies = back.map { table in
+            var copy = TableCopy(table, .refuse)
+            copy.shape = definition.rules.shape(of: table)
+            return copy
+        }
+        try target.expect(copies, of: name)
+        try polled.forget(back, epoch: epoch)
+    }
+
     /// What makes the tables that the target lacks. They are empty, so that their indexes need not wait for rows; without foreign keys,
     /// since each table is as old as its own last pass.
     func creations(of tables: [(table: CapturedTable, reading: PolledReading)], _ target: any TargetAdministration) throws -> [TableCreation] {

@@ -43,6 +43,35 @@ struct PolledPipelineTests {
         #expect(status.state == .current, "\(status.problem ?? "")")
     }
 
+    @Test("a table that was captured, then read, and is captured again has to be copied", arguments: Direction.all)
+    func backToCapture(direction: Direction) async throws {
+        var scene = try PolledScene(direction, [:])
+        let captured: [String: PolledReading?] = ["account": nil, "note": nil]
+        let read: [String: PolledReading?] = ["account": Self.full, "note": nil]
+        scene.tell(captured)
+        try scene.flow.setUp()
+        try scene.insert(1...5)
+        _ = try await Self.run(scene).once()
+        scene.tell(read)
+        try scene.flow.setUp()
+        _ = try await Self.run(scene).once()
+        // Neither a pass nor capture sees this.
+        try scene.flow.source.run("update account set version = 77")
+        scene.tell(captured)
+        try scene.flow.setUp()
+        let refusal = await #expect(throws: TidemarkError.self) { try await Self.run(scene).once() }
+        #expect(refusal?.table == scene.flow.name("account") && refusal?.remedy.contains("--existing empty") == true, "\(String(describing: refusal))")
+        var settings = Self.settings()
+        settings.existing = .empty
+        _ = try await PipelineRun(scene.flow.definition, settings, log: scene.flow.silent).once()
+        try scene.expectEqual()
+        // Once it is, another setup asks for nothing.
+        try scene.flow.setUp()
+        try scene.flow.source.run("update account set version = 78")
+        _ = try await Self.run(scene).once()
+        try scene.expectEqual()
+    }
+
     @Test("a pipeline that is paused reads nothing, and goes on when it is resumed", arguments: Direction.all)
     func paused(direction: Direction) async throws {
         let scene = try PolledScene(direction, ["account": Self.full])
