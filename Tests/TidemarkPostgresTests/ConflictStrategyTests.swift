@@ -128,7 +128,7 @@ struct ConflictStrategyTests {
         truncation.append(.truncate(1), id: 1)
         #expect { try shared.bench.apply(pages: [truncation]) } throws: { error in
             let error = error as? TidemarkError
-            return error?.table?.name == "t" && error?.remedy.contains("copy --table") == true && error?.what.contains("truncated") == true
+            return error?.table?.name == "t" && error?.remedy.contains("tidemark run --once") == true && error?.what.contains("truncated") == true
         }
         #expect(try shared.rows == ["(1,a,1)"])
 

@@ -106,3 +106,15 @@ extension ConflictRule {
         return mirrored
     }
 }
+
+extension ConflictRule {
+    /// What to say of a table with a rule that was truncated.
+    package static func truncated(_ table: TableName, pipeline: String, changeID: Int64) -> TidemarkError {
+        TidemarkError(
+            "a table with a rule for conflicts was truncated at the source", pipeline: pipeline, table: table, changeID: changeID,
+            why: "a truncation does not say which rows it took, so that rows which the target has changed could not be told from the others",
+            remedy: "Nothing was applied. To have all of the target's rows go, too: take conflict: out of the table, and two-way: out of the pipeline, type"
+                + " tidemark run --once --pipeline \(pipeline) …, and put them back. What only the target has, keep somewhere before. From now on, DELETE"
+                + " instead of TRUNCATE.", isAboutData: true)
+    }
+}

@@ -68,13 +68,7 @@ struct SharedTable {
                 + " alter column \(column.quoted) type jsonb using \(column.quoted)::jsonb;")
     }
 
-    func truncated(_ changeID: Int64) -> TidemarkError {
-        TidemarkError(
-            "a table with a rule for conflicts was truncated at the source", pipeline: context.pipeline, table: captured.name, changeID: changeID,
-            why: "a truncation does not say which rows it took, so that rows which the target has changed could not be told from the others",
-            remedy: "Nothing was applied. Where the target shall be emptied too, type there: truncate \(PostgresIdentifier.quoted(name));"
-                + " then, in any case: tidemark copy --table \(captured.name) --existing merge …")
-    }
+    func truncated(_ changeID: Int64) -> TidemarkError { ConflictRule.truncated(captured.name, pipeline: context.pipeline, changeID: changeID) }
 
     /// A conflict that the rule stops at, or rows that changed under the window.
     func stopped(_ kind: String, key: String?, changeID: Int64?) -> TidemarkError {

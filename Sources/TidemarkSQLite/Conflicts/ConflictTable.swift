@@ -92,30 +92,24 @@ final class ConflictTable {
     }
 
     private func refusal(of change: Change) -> TidemarkError {
-        let (what, why, remedy) = switch change.operation {
-        case .truncate:
-            (
-                "a table that both ends write was truncated", "which of the target's rows are meant, and which are newer, is not in the log",
-                "On the target, type DELETE FROM \(SQLiteIdentifier.quoted(name)) for the rows that are to go; then take conflict: out of the pipeline's"
-                    + " table, type tidemark run --once …, and put it back. From now on, DELETE instead of TRUNCATE."
-            )
-        case .shapeChanged:
-            (
-                "a table was altered", "its columns are no longer those that its capture was made for, so rows written since are not in the log",
-                "Type: tidemark setup …, then tidemark verify --table … --repair"
-            )
-        case .imageTooLarge:
-            (
-                "a row is not in the change log", "its image was too large for JSON when it was captured",
-                "Make the row smaller, or leave the table out with --exclude and type: tidemark setup …"
-            )
-        case .insert, .update, .delete, .before:
-            (
-                "a change without a key came for a table that both ends write", "which of the target's rows it is about only a key says",
-                "Give the table a key on the source and type: tidemark setup …, or take conflict: out of the pipeline's table."
-            )
+        func error(_ what: String, _ why: String, _ remedy: String) -> TidemarkError {
+            TidemarkError(what, pipeline: pipeline, table: target.captured.name, changeID: change.id, why: why, remedy: remedy, isAboutData: true)
         }
-        return TidemarkError(what, pipeline: pipeline, table: target.captured.name, changeID: change.id, why: why, remedy: remedy, isAboutData: true)
+        switch change.operation {
+        case .truncate: return ConflictRule.truncated(target.captured.name, pipeline: pipeline, changeID: change.id)
+        case .shapeChanged:
+            return error(
+                "a table was altered", "its columns are no longer those that its capture was made for, so rows written since are not in the log",
+                "Type: tidemark setup …, then tidemark verify --table … --repair")
+        case .imageTooLarge:
+            return error(
+                "a row is not in the change log", "its image was too large for JSON when it was captured",
+                "Make the row smaller, or leave the table out with --exclude and type: tidemark setup …")
+        case .insert, .update, .delete, .before:
+            return error(
+                "a change without a key came for a table that both ends write", "which of the target's rows it is about only a key says",
+                "Give the table a key on the source and type: tidemark setup …, or take conflict: out of the pipeline's table.")
+        }
     }
 
     // MARK: Settling
