@@ -107,7 +107,7 @@ import Testing
             rows: "INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'a'), (3, 30, 'b'), (4, 40, 'a'), (5, NULL, 'b')")
         let reader = try PolledReader(scene)
         var reading = IncrementalReading(columns: ["n"])
-        (reading.start, reading.condition) = ("10", "v = 'a' -- those")
+        (reading.start, reading.condition) = ("20", "v = 'a' -- those")
         #expect(try reader.follow(reading).counts == [2, 2, 0])
         #expect(try scene.replica.target.rows("SELECT id FROM t").map { $0[0].integer } == [2, 4])
         let rows = try TableRows(reader.table, in: scene.replica.source, role: .source)
