@@ -54,10 +54,10 @@ package struct Installation {
             // Written down first: a table made and not expected would never get its rows and indexes.
             try target.expect(
                 creations.map { creation in
-                    var copy = TableCopy(
-                        creation.sourceName ?? creation.table, .refuse, statementsAfter: creation.statementsAfter, statementsLast: creation.statementsLast)
-                    copy.shape = definition.rules.shape(of: copy.table)
-                    return copy
+                    definition.rules.shaped(
+                        TableCopy(
+                            creation.sourceName ?? creation.table, .refuse, statementsAfter: creation.statementsAfter,
+                            statementsLast: creation.statementsLast))
                 },
                 of: definition.name)
             for creation in creations { try target.create(creation) }

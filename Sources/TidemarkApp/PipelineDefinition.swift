@@ -76,7 +76,11 @@ package struct PipelineDefinition: Sendable {
     /// - Throws: `TidemarkError` for a pattern that names none.
     package func recordedTables(_ patterns: [String]) throws -> [SourceTable] {
         try refuseIfPolledOnly("copy or compare tables")
-        let source = try openSourceAdministration()
+        return try recordedTables(patterns, in: openSourceAdministration())
+    }
+
+    /// As a connection to the source that is there already knows them.
+    func recordedTables(_ patterns: [String], in source: any SourceAdministration) throws -> [SourceTable] {
         guard let recorded = try source.recordedRequest(of: name) else {
             throw TidemarkError(
                 "the pipeline is not set up", why: "the source does not know it",

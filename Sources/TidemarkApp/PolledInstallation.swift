@@ -86,12 +86,7 @@ struct PolledInstallation {
         let polled = try definition.openPolledTarget()
         let back = try polled.units().map(\.table).filter(tables.contains)
         guard !back.isEmpty else { return }
-        let copies = back.map { table in
-            var copy = TableCopy(table, .refuse)
-            copy.shape = definition.rules.shape(of: table)
-            return copy
-        }
-        try target.expect(copies, of: name)
+        try target.expect(back.map { definition.rules.shaped(TableCopy($0, .refuse)) }, of: name)
         try polled.forget(back, epoch: epoch)
     }
 

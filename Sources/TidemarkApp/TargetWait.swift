@@ -35,7 +35,7 @@ package final class TargetWait {
         }
         self.position = position ?? Self.text(of: moment, in: identity)
         // A name that nothing has would be there at once.
-        if !tables.isEmpty { _ = try definition.recordedTables(tables) }
+        if !tables.isEmpty { _ = try definition.recordedTables(tables, in: opened) }
     }
 
     /// The installation is the last part of what a server's database is called.

@@ -3,9 +3,7 @@ import TidemarkCore
 extension Pipeline {
     /// A table's copy from its first row on, as its rows travel now.
     func anew(_ copy: TableCopy, _ existing: TableCopy.Existing) -> TableCopy {
-        var anew = copy.anew(existing)
-        anew.shape = settings.rules.shape(of: copy.table)
-        return anew
+        settings.rules.shaped(copy.anew(existing))
     }
 
     /// What the target has of a table, and what the stream brings of it, have to be shaped alike: rows that were left out when it

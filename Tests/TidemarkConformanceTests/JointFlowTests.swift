@@ -50,6 +50,18 @@ struct JointFlowTests {
         func rows(_ number: Int, _ table: String) throws -> [String] { try targets[number].rows(table, ["id", "v"]) }
         func sourceRows(_ table: String) throws -> [String] { try source.rows(table, ["id", "v"]) }
 
+        /// Runs the pipelines of all targets beside `body`.
+        func besideAll(_ body: () async throws -> Void) async throws {
+            let pipelines = try targets.indices.map(pipeline)
+            try await running(
+                {
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        for pipeline in pipelines { group.addTask { try await pipeline.run() } }
+                        try await group.waitForAll()
+                    }
+                }, until: { pipelines.forEach { $0.stop() } }, body)
+        }
+
         struct Late: Error, CustomStringConvertible { let description: String }
 
         func wait(_ what: String, _ isSo: () throws -> Bool) async throws {
@@ -66,15 +78,7 @@ struct JointFlowTests {
     @Test("each target gets what its own reading would have brought, of all tables or of some", arguments: Direction.all)
     func equal(direction: Direction) async throws {
         let fan = try FanOut(direction, taking: [nil, nil, "t", "w"])
-        let pipelines = try fan.targets.indices.map(fan.pipeline)
-        try await running(
-            {
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    for pipeline in pipelines { group.addTask { try await pipeline.run() } }
-                    try await group.waitForAll()
-                }
-            }, until: { pipelines.forEach { $0.stop() } }
-        ) {
+        try await fan.besideAll {
             try await WriteLoad.during(
                 on: fan.source, seed: 11,
                 { random in
@@ -126,15 +130,7 @@ struct JointFlowTests {
     @Test("a table that setup adds to two pipelines is not missed by the one that does not look", arguments: ScratchEngine.allCases)
     func widened(engine: ScratchEngine) async throws {
         let fan = try FanOut(Direction(source: engine, target: engine), taking: ["t", "t"])
-        let pipelines = try fan.targets.indices.map(fan.pipeline)
-        try await running(
-            {
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    for pipeline in pipelines { group.addTask { try await pipeline.run() } }
-                    try await group.waitForAll()
-                }
-            }, until: { pipelines.forEach { $0.stop() } }
-        ) {
+        try await fan.besideAll {
             for id in 1..<8 {
                 try fan.source.run("insert into t values (\(id), 'a')")
                 try await fan.wait("both have row \(id)") { try fan.rows(0, "t").count == id && fan.rows(1, "t").count == id }

@@ -21,4 +21,7 @@ package enum AppliedOrigin {
         guard let origin, origin != source else { return source }
         return "\(origin) \(source)"
     }
+
+    /// The databases that know of the change: where it was made, and where it came from; none where it was decided here.
+    package static func databases(in text: String) -> [String] { text.split(separator: " ").map(String.init) }
 }

@@ -75,6 +75,13 @@ extension TableRules {
         }
     }
 
+    /// The copy with the shape that its rows get now.
+    package func shaped(_ copy: TableCopy) -> TableCopy {
+        var copy = copy
+        copy.shape = shape(of: copy.table)
+        return copy
+    }
+
     /// What a table's target has of it, as it is kept with its copy; nil where that is all, under the same name. Expressions are kept as
     /// a checksum: what a hash of personal data is salted with has to stay away from the target.
     package func shape(of table: TableName) -> String? {

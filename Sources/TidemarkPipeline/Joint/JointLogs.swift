@@ -7,7 +7,6 @@ package final class JointLogs: Sendable {
     }
 
     private let logs = Mutex<[String: Known]>([:])
-
     private let bytesMax: Int
 
     /// - Parameter bytesMax: how many bytes of pages are kept of each log for those who follow.

@@ -18,7 +18,7 @@ struct JointPlaces {
 
     mutating func enter() -> JointLog.Reader {
         lastReader += 1
-        places[lastReader] = .some(.change(-1))
+        places[lastReader] = .change(-1)
         return lastReader
     }
 

@@ -41,8 +41,7 @@ final class LogOrigins {
 
     private func next() throws(SQLiteFailure) -> Range? {
         guard try statement.step() else { return nil }
-        // Where it was made, and where it came from.
-        let known = (statement.column(2).string ?? "").split(separator: " ").map(String.init)
+        let known = AppliedOrigin.databases(in: statement.column(2).string ?? "")
         let isLeftOut = switch following {
         case .leftOut: true
         case .passedOn(let other): other.map(known.contains) ?? false
