@@ -27,7 +27,7 @@ let package = Package(
         .target(
             name: "PostgresSQL", path: "sql/postgresql",
             resources: [
-                "install.sql", "registry.sql", "log.sql", "limit.sql", "applied.sql", "image.sql", "shape.sql", "before-image.sql", "row-capture.sql",
+                "install.sql", "columns.sql", "registry.sql", "log.sql", "limit.sql", "applied.sql", "image.sql", "shape.sql", "before-image.sql", "row-capture.sql",
                 "capture-kind.sql", "capture.sql", "attach.sql", "roles.sql", "parked.sql", "conflict.sql", "target.sql", "lease.sql", "sync.sql",
                 "uninstall.sql",
                 "waiting.sql", "wait-for.sql", "wait-until.sql", "sites.sql",
@@ -136,7 +136,7 @@ let package = Package(
                 "TidemarkCore", "TidemarkApp", "TidemarkConfig", "TidemarkService", "TidemarkHTTP", "TidemarkTestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL"]),
+        .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkCore", "TidemarkSQLite", "SQLiteSQL", "TidemarkTestSupport"]),
         .testTarget(
             name: "TidemarkPostgresTests",
             dependencies: ["TidemarkCore", "TidemarkPostgres", "PostgresSQL", "TidemarkTestSupport"]),

@@ -8,7 +8,7 @@ extension StatusReport {
         package var mode: String
         /// waiting, running, done or failed
         package var state: String
-        /// “every 1 h”, “cron 0 3 * * *”, “on demand”
+        /// “every 1 h”, “cron 0 3 * * *”, “on demand”; “not said here” where the report was not told how the tables are read.
         package var schedule: String
         /// Of the pass that is under way, or the last one: rows read, of about so many, and what was changed at the target.
         package var rowsDone: Int64
@@ -28,10 +28,13 @@ extension StatusReport {
     }
 
     /// Where the tables that are read stand, as the target says.
+    /// - Parameter isWhole: are all tables read? Then also those of whose reading nothing is said here, as where `--mode` was for `run` only.
     /// - Returns: is the pipeline stopped by one that failed?
-    mutating func addPolled(_ definition: PipelineDefinition, _ units: [SyncUnit], now: SourceTime) -> Bool {
-        let read = units.compactMap { unit in definition.rules.polled(unit.table).map { (unit: unit, reading: $0) } }
-        polledTables = read.map { PolledTable($0.unit, $0.reading, now: now) }
+    mutating func addPolled(_ definition: PipelineDefinition, _ units: [SyncUnit], isWhole: Bool, now: SourceTime) -> Bool {
+        let read = units.compactMap { unit in
+            (definition.rules.polled(unit.table) ?? (isWhole ? PolledReading(unit.mode) : nil)).map { (unit: unit, reading: $0) }
+        }
+        polledTables = read.map { PolledTable($0.unit, $0.reading, isSaid: definition.rules.polled($0.unit.table) != nil, now: now) }
         return read.contains { $0.unit.state == .failed && $0.unit.mode == $0.reading.mode && $0.reading.onError == .stop }
     }
 
@@ -45,15 +48,14 @@ extension StatusReport {
 
     /// Has some table never been read to its end?
     var isPollingFirst: Bool { polledTables?.contains { $0.finishedAt == nil } ?? false }
-
 }
 
 extension StatusReport.PolledTable {
-    init(_ unit: SyncUnit, _ reading: PolledReading, now: SourceTime) {
+    init(_ unit: SyncUnit, _ reading: PolledReading, isSaid: Bool, now: SourceTime) {
         // One that was read in another way begins anew.
         let unit = unit.mode == reading.mode ? unit : SyncUnit(unit.table, reading.mode)
         (table, mode, state) = (unit.table.description, unit.mode.rawValue, unit.state.rawValue)
-        schedule = unit.mode == .skipCompleted ? "once" : reading.schedule.text
+        schedule = unit.mode == .skipCompleted ? "once" : isSaid ? reading.schedule.text : "not said here"
         (rowsDone, rowsTotal, rowsWritten, rowsDeleted) = (unit.rowsDone, unit.rowsTotal, unit.rowsWritten, unit.rowsDeleted)
         (mark, startedAt, finishedAt) = (unit.mark?.json, unit.startedAt, unit.finishedAt)
         nextAt = unit.state == .running ? nil : unit.due(reading, now: now)?.description

@@ -198,8 +198,8 @@ extension StatusReport {
     }
 
     private mutating func addPolled(_ definition: PipelineDefinition, found: StoredCursor, _ connections: StatusConnections) throws -> Bool {
-        guard definition.rules.isPolling else { return false }
-        return addPolled(definition, try connections.polledTarget(of: definition).units(), now: Clock.time)
+        guard definition.rules.isPolling || found.cursor.isPolled else { return false }
+        return addPolled(definition, try connections.polledTarget(of: definition).units(), isWhole: found.cursor.isPolled, now: Clock.time)
     }
 
     /// Of a pipeline that reads all of its tables: its source has nothing to tell.
@@ -229,6 +229,11 @@ extension StatusReport {
 
     /// Of all tables.
     package var conflictsTotal: Int64? { conflicts.map { $0.reduce(0) { $0 + $1.conflicts } } }
+
+    /// What mends rows that differ, for whoever is to do it.
+    package var mending: String { Self.mending(isShared: conflicts != nil) }
+
+    static func mending(isShared: Bool) -> String { isShared ? "to mend it, \(PipelineDefinition.rewriting)" : "tidemark verify --repair mends it" }
 
     /// Tables that differ from their source, as far as anybody has looked and nobody repaired.
     package var differing: [Table] { tables.filter { ($0.differences ?? 0) > 0 } }

@@ -43,7 +43,7 @@ package struct Verification: Sendable {
                     } else if verdict.isEqual {
                         log.warning("table \(proof.table) differed in \(Amount.text(proof.differences, "row")), repaired by now")
                     } else {
-                        log.error("table \(proof.table) differs in \(Amount.text(proof.differences, "row")); tidemark verify --repair mends them")
+                        log.error("table \(proof.table) differs in \(Amount.text(proof.differences, "row")); \(StatusReport.mending(isShared: definition.rules.isShared))")
                     }
                 }
                 lastSaid = nil

@@ -61,6 +61,8 @@ extension Configuration.Entry {
 extension ConfigurationReader {
     private static let tableForms = "a pattern, or a list of patterns, schema.table with *; one of a list may hold keys of its own"
 
+    private static let targetForms = "the name of a table, schema.table or table"
+
     /// - Returns: the patterns, and what was said of some of them.
     mutating func tables(_ node: YAMLNode) -> ([String], [Configuration.TableEntry]) {
         guard case .list(let items) = node.value else { return (text(node, "tables", Self.tableForms).map { [$0] } ?? [], []) }
@@ -100,13 +102,20 @@ extension ConfigurationReader {
     private mutating func shaping(_ fields: Fields, _ shaping: inout TableShaping) {
         shaping.filter = text("where", fields, "a condition in the source's SQL")
         if fields["columns"] != nil { shaping.columns = patterns("columns", fields) }
+        if shaping.columns?.isEmpty == true { fail(fields.keys["columns"]?.place, "columns: names none: write those that travel, or take it out") }
         shaping.omitted = patterns("omit", fields) ?? []
         if shaping.columns != nil, fields["omit"] != nil {
             fail(fields.keys["omit"]?.place, "columns: names all that travel: take omit: or columns: out")
         }
         shaping.expressions = pairs("set", fields, "an expression in the source's SQL").map { TableShaping.Expression(column: $0.name, sql: $0.value) }
+        for name in shaping.omitted where shaping.expressions.contains(where: { $0.column == name }) {
+            fail(fields.keys["set"]?.place, "set: and omit: both name \(name), which cannot travel and stay: take it out of one of them")
+        }
         shaping.renamedColumns = names("rename", fields) ?? [:]
-        shaping.target = text("to", fields, "the name of a table, schema.table or table").map { ofTenant($0) }
+        shaping.target = text("to", fields, Self.targetForms).map { ofTenant($0) }
+        if let parts = shaping.target?.split(separator: ".", omittingEmptySubsequences: false), parts.count > 2 || parts.contains("") {
+            fail(fields["to"]?.place, "to: has to be \(Self.targetForms), with one dot at most")
+        }
     }
 
     /// How tables are read: what a pipeline says for all of them, and a table for itself.
@@ -122,6 +131,23 @@ extension ConfigurationReader {
         let strategies = SyncErrorStrategy.allCases
         reading.onError = choice("on-error", fields, Self.forms(strategies), of: strategies) ?? reading.onError
     }
+
+    /// What says how tables are read, and stands where none is.
+    mutating func refuseReadingOfLogs(_ fields: Fields, _ entry: Configuration.Entry) {
+        func refuse(_ keys: [String: Place], _ whose: String) {
+            for key in Self.readingKeys {
+                guard let place = keys[key] else { continue }
+                fail(place, "\(key): is for tables that are read, and \(whose) by triggers (mode: realtime): take it out, or write mode: full")
+            }
+        }
+        for table in entry.tableEntries where table.reading.mode == nil && entry.reading.mode?.isPolled != true || table.reading.mode == .realtime {
+            refuse(table.keyPlaces, "\(table.pattern) is followed")
+        }
+        let modes = [entry.reading.mode] + entry.tableEntries.map(\.reading.mode)
+        if !modes.contains(where: { $0?.isPolled == true }) { refuse(fields.keys.mapValues(\.place), "all tables of the pipeline are followed") }
+    }
+
+    private static let readingKeys = ["every", "cron", "batch", "on-error"]
 
     private mutating func incremental(_ fields: Fields, _ reading: inout Configuration.ReadingEntry) {
         let keys = ["by", "strategy", "start", "overlap", "condition", "deletes"]

@@ -11,9 +11,8 @@ extension ConfigurationReader {
     static let tenantMark = "{tenant}"
 
     /// What stands for the tenant's name in addresses and names of the target.
-    mutating func ofTenant(_ text: String) -> String {
+    func ofTenant(_ text: String) -> String {
         guard let tenant, text.contains(Self.tenantMark) else { return text }
-        hasNamedTenant = true
         return text.split(separator: Self.tenantMark, omittingEmptySubsequences: false).joined(separator: tenant)
     }
 
@@ -44,7 +43,6 @@ extension ConfigurationReader {
     ) -> [Configuration.Entry] {
         defer { tenant = nil }
         var entries: [Configuration.Entry] = []
-        hasNamedTenant = false
         for value in template.values {
             let whole = "\(name).\(value)"
             if let fault = PipelineName.fault(whole) {
@@ -62,9 +60,30 @@ extension ConfigurationReader {
             // What is wrong in a template is said once.
             if diagnostics.count > known { break }
         }
-        if !entries.isEmpty, !hasNamedTenant, template.values.count > 1 {
-            fail(template.place, "tenants: each needs a place of its own: write \(Self.tenantMark) into target:, rename-schemas: or to:")
+        if let (one, other, table) = Self.meeting(entries) {
+            fail(
+                template.place, "tenants: \(one.tenant?.value ?? "") and \(other.tenant?.value ?? "") would both write \(table) of the target, and each needs a place of its own:"
+                    + " write \(Self.tenantMark) into target:, rename-schemas: or the table's to:")
         }
         return entries
+    }
+
+    /// The first two that would write one table, and which.
+    private static func meeting(_ entries: [Configuration.Entry]) -> (Configuration.Entry, Configuration.Entry, String)? {
+        for (place, other) in entries.enumerated() {
+            for one in entries[..<place] where one.target == other.target {
+                let patterns = one.tables ?? ["*"]
+                if let table = patterns.first(where: { meet(one.rules, other.rules, at: TablePattern($0)) }) { return (one, other, table == "*" ? "the same tables" : table) }
+            }
+        }
+        return nil
+    }
+
+    private static func meet(_ one: TableRules, _ other: TableRules, at pattern: TablePattern) -> Bool {
+        guard !pattern.isNegated else { return false }
+        let table = pattern.asTable
+        if one.named(table).target != nil || table.schema?.contains("*") == false { return one.target(of: table) == other.target(of: table) }
+        // In any schema: then all that have another name have one for each tenant.
+        return one.schemas.isEmpty || one.schemas.contains { other.schemas[$0.key] == $0.value }
     }
 }

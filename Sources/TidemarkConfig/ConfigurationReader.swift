@@ -9,9 +9,8 @@ struct ConfigurationReader {
     let addressFault: (_ address: String, _ side: String) -> String?
     private(set) var diagnostics: [Diagnostic] = []
     private(set) var holdsSecrets = false
-    /// Whose pipeline is read of a template, and did it matter?
+    /// Whose pipeline is read of a template.
     var tenant: String?
-    var hasNamedTenant = false
     /// Nobody reads more.
     var hasSaidEnough: Bool { diagnostics.count >= 200 }
     private static let secretMaxBytes = 64 << 10

@@ -83,15 +83,19 @@ package actor Pipeline {
         confirmThread.stop()
     }
 
-    /// Lets `run` return after the window, or the part of a copy, at hand.
+    /// Lets `run` return after the window, or the part of a copy, at hand. The end of its task does the same.
     package nonisolated func stop() { stopFlag.raise() }
+
+    private func stoppingOnCancellation<T>(_ body: () async throws -> T) async rethrows -> T {
+        try await withTaskCancellationHandler(operation: body, onCancel: stop)
+    }
 
     /// Copies what is not copied yet, applies everything that was committed when it started, and returns.
     /// Meanwhile the log is rid of what earlier runs applied; what this one applies is the next one's to remove.
     /// - Returns: the place reached.
     /// - Throws: also where it was stopped, since something may be left.
     package func runOnce() async throws -> Cursor {
-        try await recordingFailure { try await confirmingBeforeTheEnd { try await self.applyOnce() } }
+        try await stoppingOnCancellation { try await recordingFailure { try await confirmingBeforeTheEnd { try await self.applyOnce() } } }
     }
 
     private func applyOnce() async throws -> Cursor {
@@ -125,6 +129,10 @@ package actor Pipeline {
     /// Applies changes as they are committed, until it is stopped or has come to where its limit ends. Survives the loss of
     /// either database.
     package func run() async throws {
+        try await stoppingOnCancellation { try await self.runUntilStopped() }
+    }
+
+    private func runUntilStopped() async throws {
         var outage = Outage()
         while !stopping, !isAtLimit {
             do {

@@ -100,6 +100,10 @@ package final class SQLiteTarget: ChangeTarget {
 
     package func record(failure: String, epoch: Int64) throws {
         try saying("the failure was not recorded", pipeline: pipeline, path: path) {
+            if let conflict = conflicts.stoppedAt {
+                try conflict.record(epoch: epoch, in: database)
+                conflicts.stoppedAt = nil
+            }
             _ = try database.rows(
                 "UPDATE main.tidemark_cursor SET failure = ? WHERE pipeline = ? AND epoch = ?",
                 [.string(failure), .string(pipeline), .integer(epoch)])

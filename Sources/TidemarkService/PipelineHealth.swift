@@ -193,7 +193,7 @@ extension StatusReport {
             found.append(
                 .init(
                     .attention, "source and target differ in \(names)",
-                    "Source and target differ in \(names). Type: tidemark verify --pipeline \(pipeline) …, and with --repair to mend it."))
+                    "Source and target differ in \(names). Look at what differs: tidemark verify --pipeline \(pipeline) …; \(mending)."))
         }
         if isTargetGuarded == false {
             found.append(

@@ -82,7 +82,8 @@ extension StatusReport {
             if let finishedAt = table.finishedAt { line += ", last complete at \(finishedAt)" }
             if let mark = table.mark { line += ", up to \(mark)" }
             if let nextAt = table.nextAt { line += ", next at \(nextAt)" }
-            if table.failures > 0 { line += ", FAILED \(table.failures) times in a row" }
+            if table.failures > 1 { line += ", FAILED \(table.failures) times in a row" }
+            if table.failures == 1, table.state != "failed" { line += ", FAILED before" }
             return line
         }
     }
@@ -95,7 +96,7 @@ extension StatusReport {
             return "\(times.count) of \(tables.count) tables equal, the oldest at \(oldest)"
         }
         let found = differing.map { "\($0.table) in \(Amount.text($0.differences ?? 0, "row"))" }.joined(separator: ", ")
-        return "source and target DIFFER: \(found); tidemark verify --repair mends them"
+        return "source and target DIFFER: \(found); \(mending)"
     }
 
     private var pause: String { pausedAt.map { " since \($0) by \(pausedBy ?? "?")" } ?? "" }

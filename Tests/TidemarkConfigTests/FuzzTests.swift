@@ -40,25 +40,13 @@ struct FuzzTests {
         return bytes
     }
 
-    /// Of this thread's own work: others may use the machine.
-    private static func seconds(_ body: () -> Void) -> Double {
-        func now() -> Double {
-            var time = timespec()
-            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-        }
-        let start = now()
-        body()
-        return now() - start
-    }
-
     @Test("none of 24,000 makes it crash, hang, or tell a secret", arguments: 0..<8 as Range<UInt64>)
     func mutated(seed: UInt64) {
         var random = SeededRandom(seed: 0x7164_0000 + seed)
         for number in 0..<3_000 {
             let bytes = Self.mutated(&random)
             var said = ""
-            let time = Self.seconds {
+            let time = ProcessorTime.seconds {
                 do throws(ConfigurationProblems) {
                     said = try Configuration(bytes: bytes, path: "f", environment: ["PW": "hunter2"]).warnings.map { $0.text(path: "f") }.joined()
                 } catch {
@@ -74,17 +62,25 @@ struct FuzzTests {
         "what is made to take long does not",
         arguments: [
             // Aliases that double with each line; keys within keys; one text; one list; one mapping; deep and wide.
-            "a: &a [x, x]\n" + (0..<40).map { "b\($0): &b\($0) [*\($0 == 0 ? "a" : "b\($0 - 1)"), *\($0 == 0 ? "a" : "b\($0 - 1)")]\n" }.joined(),
-            String(repeating: "{", count: 15) + String(repeating: "a,", count: 60_000), String(repeating: "x", count: 1 << 20), "a: '" + String(repeating: "\\", count: 1_000_000),
-            String(repeating: "- a\n", count: 250_000), (0..<60_000).map { "k\($0): v\n" }.joined(), String(repeating: "a: 1\n", count: 60_000), String(repeating: "? ", count: 900),
-            String(repeating: "[", count: 1 << 19), String(repeating: "- ", count: 100_000), "pipelines:\n" + (0..<9_000).map { "  p\($0): {source: 'sqlite:/a', target: 'sqlite:/b'}\n" }.joined(),
-            String(repeating: " ", count: 1 << 20), String(repeating: "a:\n", count: 1) + (1..<990).map { String(repeating: " ", count: $0) + "a:\n" }.joined(),
-            "a: \"" + String(repeating: "\n", count: 60_000), "pipelines: " + String(repeating: "${", count: 400_000), "${" + String(repeating: "A", count: 1_000_000) + "}: 1",
-            "pipelines: {a: {source: \"" + String(repeating: "${PW}", count: 20_000) + "\"}}",
+            Document("a: &a [x, x]\n" + (0..<40).map { "b\($0): &b\($0) [*\($0 == 0 ? "a" : "b\($0 - 1)"), *\($0 == 0 ? "a" : "b\($0 - 1)")]\n" }.joined()),
+            Document(String(repeating: "{", count: 15), "a,", 60_000), Document("", "x", 1 << 20), Document("a: '", "\\", 1_000_000), Document("", "- a\n", 250_000),
+            Document((0..<60_000).map { "k\($0): v\n" }.joined()), Document("", "a: 1\n", 60_000), Document("", "? ", 900), Document("", "[", 1 << 19), Document("", "- ", 100_000),
+            Document("pipelines:\n" + (0..<9_000).map { "  p\($0): {source: 'sqlite:/a', target: 'sqlite:/b'}\n" }.joined()), Document("", " ", 1 << 20),
+            Document("a:\n" + (1..<990).map { String(repeating: " ", count: $0) + "a:\n" }.joined()), Document("a: \"", "\n", 60_000), Document("pipelines: ", "${", 400_000),
+            Document("${", "A", 1_000_000, "}: 1"), Document("pipelines: {a: {source: \"", "${PW}", 20_000, "\"}}"),
         ])
-    func bounded(text: String) {
-        let time = Self.seconds { _ = problems(text, environment: ["PW": "x"]) }
-        #expect(time < 3, "\(text.count) characters: \(time)")
+    func bounded(document: Document) {
+        let time = ProcessorTime.seconds { _ = problems(document.text, environment: ["PW": "x"]) }
+        #expect(time < 3)
+    }
+
+    /// A long one, of which a report shows the beginning.
+    struct Document: CustomTestStringConvertible, Sendable {
+        let text: String
+
+        init(_ start: String, _ repeated: String = "", _ times: Int = 0, _ end: String = "") { text = start + String(repeating: repeated, count: times) + end }
+
+        var testDescription: String { "\(text.prefix(40).debugDescription)…, \(text.utf8.count) bytes" }
     }
 
     @Test("the example passes its own check, means what it says, and what is commented out in it is known")

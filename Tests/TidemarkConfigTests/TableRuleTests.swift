@@ -46,13 +46,19 @@ struct TableRuleTests {
         #expect(rules.polled(TableName(schema: nil, name: "any"))?.schedule == .cron("0 3 * * *"))
     }
 
+    @Test("what says how tables are read may stand where some are", arguments: ["mode: full", "tables: [t: {mode: full}, u]"])
+    func readingOfSome(_ below: String) { #expect(problems("defaults: {batch: 7}\npipelines:\n  shop:\n    source: sqlite:/a\n    target: sqlite:/b\n    every: 1h\n    \(below)\n").isEmpty) }
+
     @Test(
         "what contradicts itself is refused",
         arguments: [
             ("    tables: [t: {mode: incremental}]\n", "needs by:"), ("    tables: [t: {by: a}]\n", "is for mode: incremental"),
             ("    tables: [t: {columns: a, omit: b}]\n", "take omit: or columns: out"), ("    tables: [t.*: {to: x}]\n", "to: is for one table"),
             ("    mode: full\n    every: 1h\n    cron: 0 3 * * *\n", "take one of them out"), ("    mode: ful\n", "has to be"), ("    cron: 61 * * * *\n", "five fields"),
-            ("    tables: [t: {wher: a}]\n", "is not known here"),
+            ("    tables: [t: {wher: a}]\n", "is not known here"), ("    tables: [t: {columns: []}]\n", "columns: names none"),
+            ("    tables: [t: {omit: a, set: {a: '1'}}]\n", "both name a"), ("    tables: [t: {to: a.b.c}]\n", "one dot at most"), ("    tables: [t: {to: .b}]\n", "one dot at most"),
+            ("    tables: [t: {every: 1h}]\n", "every: is for tables that are read"), ("    tables: [t: {mode: full, every: 1h}, u: {batch: 5}]\n", "batch: is for tables that are read, and u"),
+            ("    on-error: skip\n", "all tables of the pipeline are followed"), ("    mode: full\n    tables: [t: {mode: realtime, cron: 0 3 * * *}]\n", "cron: is for tables that are read"),
         ])
     func refused(_ below: String, _ expected: String) {
         let text = "pipelines:\n  shop:\n    source: sqlite:/a\n    target: sqlite:/b\n\(below)"

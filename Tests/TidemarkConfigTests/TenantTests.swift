@@ -43,4 +43,19 @@ struct TenantTests {
         #expect(problems(text("    tenants: {column: t, values: [a, b]}\n", target: "sqlite:/b")).contains { $0.what.contains("place of its own") })
         #expect(problems(text("    tenants: {column: t, values: [a]}\n  shop.a:\n    source: sqlite:/a\n    target: sqlite:/c\n")).contains { $0.what.contains("two pipelines would be called shop.a") })
     }
+
+    @Test(
+        "two tenants that would write one table are refused, also where others of their tables are apart",
+        arguments: [
+            ("    rename-schemas: {public: \"s_{tenant}\"}\n    tables: [public.a, audit.*]\n", "audit.*"), ("    tables: [public.a: {to: \"x_{tenant}\"}, public.b]\n", "public.b"),
+            ("    tables: [public.a: {to: x}]\n    rename-schemas: {public: s, audit: \"a_{tenant}\"}\n", "public.a"),
+            ("    rename-schemas: {public: \"s_{tenant}\", audit: all}\n", "the same tables"), ("    tables: [\"*_a\"]\n", "*_a"),
+            ("    rename-schemas: {public: \"s_{tenant}\"}\n    tables: [public.a, a, \"*.b*\"]\n", nil), ("    tables: [public.a: {to: \"s_{tenant}.a\"}]\n", nil),
+        ] as [(String, String?)])
+    func meeting(_ below: String, _ table: String?) {
+        let found = problems(text("    tenants: {column: t, values: [a, b]}\n" + below, target: "sqlite:/b")).map(\.what)
+        #expect(found.isEmpty == (table == nil) && found.allSatisfy { $0.contains("a and b would both write \(table ?? "") of the target") }, "\(found)")
+        // Each in a database of its own, they never meet.
+        #expect(problems(text("    tenants: {column: t, values: [a, b]}\n" + below, target: "'sqlite:/t_{tenant}'")).isEmpty)
+    }
 }

@@ -249,7 +249,7 @@ struct ConformanceTests {
         try flow.setUp()
         try flow.source.run("insert into entry values (1, 'x')")
         try flow.source.run("insert into account values (2, 'b', 1)")
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(120)
         while try flow.target.rows("account", ["id"]) != ["1", "2"], ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(20))
         }
@@ -257,6 +257,21 @@ struct ConformanceTests {
         try await running
         try flow.expectEqual("account", Self.columns)
         try flow.expectEqual("entry", ["a", "b"])
+    }
+
+    @Test("a worker whose task is cancelled ends after the window at hand, and the next one goes on", .ownThreads, arguments: Direction.all)
+    func cancelled(direction: Direction) async throws {
+        let flow = try Flow(direction, Self.account)
+        try flow.setUp()
+        let pipeline = try flow.pipeline(flow.definition)
+        let running = Task(executorPreference: OwnThreads.threads) { try await pipeline.run() }
+        try flow.source.run("insert into account values (1, 'a', 1)")
+        try await ParkingTests.until { try flow.target.rows("account", ["id"]) == ["1"] }
+        running.cancel()
+        try await running.value
+        try flow.source.run("insert into account values (2, 'b', 1)")
+        try await flow.follow()
+        try flow.expectEqual("account", Self.columns)
     }
 
     @Test("a pipeline whose target is gone is named by status and check, and removed from the source alone", arguments: Direction.all)

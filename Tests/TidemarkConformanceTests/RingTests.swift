@@ -102,6 +102,26 @@ struct RingTests {
         try await converge(engines, promise, [(0, 1), (1, 0), (0, 2), (2, 0)])
     }
 
+    @Test("conflict: stop records where it stopped, once, and goes on with the image that is put back", arguments: Direction.all)
+    func stop(direction: Direction) async throws {
+        let ring = try Ring([direction.source, direction.target], ConflictRule(.stop), [(0, 1), (1, 0)])
+        for place in [0, 1] { try await ring.follow(place) }
+        try ring.databases[0].run("update item set v = 10 where id = 1")
+        try ring.databases[1].run("update item set v = 20 where id = 1")
+        for _ in 0..<2 {
+            let error = await #expect(throws: TidemarkError.self) { try await ring.follow(0) }
+            #expect(error?.key?.contains("1") == true && error?.remedy.contains("tidemark conflicts list --pipeline from0to1") == true)
+        }
+        let conflicts = Conflicts(ring.links[0])
+        let found = try conflicts.list(limit: 10)
+        let conflict = try #require(found.first)
+        #expect(found.count == 1 && conflict.result == "stopped" && conflict.kind == "update-update" && conflict.strategy == "stop")
+        #expect(conflict.source?.contains("10") == true && conflict.target?.contains("20") == true && conflict.outcome == conflict.target)
+        _ = try conflicts.restore(.source, of: conflict.id, by: "anna")
+        for place in [0, 1, 0] { try await ring.follow(place) }
+        #expect(try ring.rows(0) == ring.rows(1) && ring.databases[0].rows("item", ["id", "v"]).contains("1|10"))
+    }
+
     private func converge(_ engines: [ScratchEngine], _ promise: Promise, _ ways: [(from: Int, to: Int)]) async throws {
         for seed in 1...Self.seeds {
             let ring = try Ring(engines, promise.rule, ways)

@@ -98,6 +98,27 @@ struct ConflictStrategyTests {
         try shared.apply(.paged, .from(Self.row("b", 1), to: Self.row("s", 1)))
     }
 
+    @Test("what stopped the pipeline is recorded with both images, once, and goes on with the image that a person takes")
+    func stopRecord() throws {
+        let shared = try SharedBench(ConflictRule(.stop), "create table t (id int primary key, v text, at int unique)")
+        try shared.write("insert into t values (1, 't', 1)")
+        for _ in 0..<2 {
+            let error = try #require(shared.refusal(.from(Self.row("b", 1), to: Self.row("s", 1), origin: "third")))
+            #expect(error.remedy.contains("tidemark conflicts restore"))
+            try shared.stop(by: error)
+        }
+        let found = try #require(try shared.conflicts.first)
+        #expect(try shared.conflicts.count == 1)
+        #expect(found.result == .stopped && found.kind == .updateUpdate && found.strategy == "stop" && found.origin == "third" && found.key == #"{"id":1}"#)
+        #expect(found.before?.contains("b") == true && found.source?.contains("s") == true && found.target?.contains("t") == true && found.outcome == found.target)
+        try shared.administration.restore(.source, of: found, by: "anna")
+        try shared.apply(.paged, .from(Self.row("b", 1), to: Self.row("s", 1)))
+        #expect(try shared.rows == ["(1,s,1)"])
+        // A unique value, too.
+        try shared.stop(by: #require(shared.refusal(.from(nil, to: Self.row("x", 1, id: 2), key: #"{"id":2}"#))))
+        #expect(try shared.conflicts.last?.kind == .unique && shared.conflicts.last?.result == .stopped)
+    }
+
     @Test("what a source made of our change is no conflict with it, though its log also has what it had made before", arguments: [ApplyOrder.paged, .staged])
     func chains(order: ApplyOrder) throws {
         // The source wrote x to a, took our t instead, and then wrote c from that.
@@ -167,6 +188,20 @@ struct ConflictStrategyTests {
         #expect(try problems(ConflictRule(.custom("source.nothing > 1"))).first?.contains("nothing") == true)
         #expect(try problems(ConflictRule(.merge(by: "at"), columns: ["at": .json])).first?.contains("JSON") == true)
         #expect(try problems(ConflictRule(.sourceWins), "create table t (id float8 primary key, v text, at int)").first?.contains("several ways") == true)
-        #expect(try problems(ConflictRule(.lastWriteWins(by: "v")), "create table t (id int primary key, v json, at int)").count == 1)
+        #expect(try problems(ConflictRule(.lastWriteWins(by: "v")), "create table t (id int primary key, v json, at int)").first?.contains("does not say which row is the later one") == true)
+    }
+
+    @Test("a column that does not say which row is the later one is refused, by check and before a window", arguments: [
+        ("text", ConflictRule(.highestVersion(by: "v")), true), ("text", ConflictRule(.lastWriteWins(by: "v")), false), ("uuid", ConflictRule(.lastWriteWins(by: "v")), true),
+        ("jsonb", ConflictRule(.highestVersion(by: "v")), true), ("boolean", ConflictRule(.merge(by: "v")), true), ("int[]", ConflictRule(.highestVersion(by: "v")), true),
+        ("bytea", ConflictRule(.merge(by: "at"), columns: ["at": .newest(by: "v")]), true), ("numeric(9,2)", ConflictRule(.highestVersion(by: "v")), false),
+        ("timestamptz", ConflictRule(.highestVersion(by: "v")), false), ("date", ConflictRule(.merge(by: "at"), columns: ["at": .newest(by: "v")]), false),
+    ])
+    func order(type: String, rule: ConflictRule, isRefused: Bool) throws {
+        let shared = try SharedBench(rule, "create table t (id int primary key, v \(type), at int)")
+        let found = try shared.administration.checkConflicts(in: [#require(shared.bench.captured(1))])
+        #expect(found.map(\.what).contains { $0.contains("does not say which row") } == isRefused, "\(found)")
+        guard isRefused else { return }
+        #expect(shared.refusal(.from(nil, to: #"{"id":1,"v":null,"at":1}"#))?.why.contains(#""v" is"#) == true)
     }
 }

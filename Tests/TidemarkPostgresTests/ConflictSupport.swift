@@ -47,6 +47,12 @@ final class SharedBench {
         }
     }
 
+    /// As the pipeline does that an error stops; what it was stopped by comes again with its old number.
+    func stop(by error: TidemarkError) throws {
+        try bench.target.record(failure: error.description, epoch: bench.cursor.epoch)
+        lastID -= 1
+    }
+
     var rows: [String] { get throws { try bench.rows("t") } }
 
     /// The oldest first.

@@ -27,4 +27,34 @@ struct LogUpgradeTests {
         #expect(try scene.administration.recordedRequest(of: "main")?.retention == .seconds(60))
         #expect(try scene.standing().limit == LogLimit(maxBytes: 1 << 30, policy: .stop))
     }
+
+    @Test("setup again, and its plan, wait for no transaction that has read or written anything of ours, and let nobody wait")
+    func again() throws {
+        let scene = try LimitScene(policy: .warn, pipelines: ["main"])
+        let (target, roles) = (try PostgresTargetAdministration(scene.url), try PostgresRoleAdministration(scene.url, side: "source"))
+        try target.install()
+        let busy = try PostgresSession(scene.url)
+        let names = try busy.query("select relname from pg_class where relnamespace = 'tidemark'::regnamespace and relkind in ('r', 'p')")
+        #expect(names.count > 10)
+        let tables = (0..<names.count).compactMap { names[$0, 0].map { "tidemark.\($0)" } }.joined(separator: ", ")
+        try busy.run("begin; lock table \(tables) in row exclusive mode")
+        try scene.administration.installLog()
+        _ = try scene.administration.planInstall(CaptureRequest(pipeline: "main"))
+        try target.install()
+        try roles.installRoles()
+        #expect(try scene.session.query("select to_regproc('tidemark.add_columns')")[0, 0] == nil)
+        // What an older version lacks takes a lock. It is asked for shortly, again and again, and whoever is there stays.
+        try busy.run("rollback")
+        try scene.session.run("alter table tidemark.capture drop column gap; alter table tidemark.cursor drop column hold")
+        try busy.run("begin; lock table \(tables) in row exclusive mode")
+        for work in [scene.administration.installLog, target.install] {
+            let error = try #require(throws: TidemarkError.self) { try work() }
+            #expect(error.remedy.contains("pg_stat_activity"), "\(error)")
+        }
+        try busy.run("commit")
+        try scene.administration.installLog()
+        try target.install()
+        let there = try scene.session.query("select attrelid::regclass from pg_attribute where attname in ('gap', 'hold') and attrelid::regclass::text like 'tidemark.%' order by 1")
+        #expect((0..<there.count).compactMap { there[$0, 0] } == ["tidemark.capture", "tidemark.cursor"])
+    }
 }

@@ -58,7 +58,7 @@ struct PolledIncrementalTests {
         #expect(try bench.pass(table, reading).rowsDone <= 2)
     }
 
-    @Test("only one who was open counts: not the server itself, nor another database", .timeLimit(.minutes(2)))
+    @Test("only one who was open counts: not the server itself, nor another database", .timeLimit(.minutes(10)))
     func othersOpen() throws {
         let bench = try PolledBench(Self.schema)
         let elsewhere = try PostgresSession(bench.targetURL)
@@ -125,6 +125,7 @@ struct PolledIncrementalTests {
         let table = try bench.table()
         var reading = Self.reading("mark")
         reading.overlapSeconds = 60
+        if type.hasPrefix("text") || type == "uuid" { reading.strategy = .version }
         for (id, value) in values.enumerated() {
             try bench.writer.run("insert into t values (\(id + 1), \(PostgresIdentifier.literal(value)))")
             try bench.pass(table, reading)
@@ -133,6 +134,27 @@ struct PolledIncrementalTests {
         try bench.writer.run("update t set mark = mark where id > 0")
         let again = try bench.pass(table, reading)
         #expect(again.rowsWritten == 0 && again.mark != nil)
+    }
+
+    @Test("a column whose values need not grow is refused, unless it is said that they do", arguments: [
+        ("text", nil, "need not grow"), ("uuid", .autoIncrement, "need not grow"), ("bytea", .timestamp, "need not grow"), ("boolean", nil, "do not grow"),
+        ("jsonb", .version, "do not grow"), ("json", nil, "do not grow"), ("int[]", nil, "do not grow"), ("time", nil, "do not grow"), ("interval", nil, "do not grow"),
+        ("bigint", .timestamp, "another strategy:"), ("date", .version, "Take strategy: out"),
+    ] as [(String, IncrementalReading.Strategy?, String)])
+    func growth(type: String, strategy: IncrementalReading.Strategy?, said: String) throws {
+        let bench = try PolledBench("create table t (id int primary key, mark \(type))")
+        var reading = Self.reading("mark")
+        reading.strategy = strategy
+        let table = try bench.table()
+        let error = try #require(throws: TidemarkError.self) { try bench.pass(table, reading) }
+        #expect(error.description.contains(said) && error.description.contains("\"mark\""), "\(error)")
+        // Behind one that grows, anything that is in an order tells rows of one value apart.
+        reading = Self.reading("id", "mark")
+        if ["json", "jsonb", "boolean", "int[]", "time", "interval"].contains(type) {
+            #expect(throws: TidemarkError.self) { try bench.pass(table, reading) }
+        } else {
+            try bench.pass(table, reading)
+        }
     }
 
     @Test("a row that the filter leaves out is deleted, and comes back")

@@ -245,6 +245,11 @@ import TidemarkCore
         #expect(try plain.administration(0).checkConflicts(in: [table]).first?.what.contains("cannot be read") == true)
         table.conflicts = ConflictRule(.merge(by: "ver"), columns: ["n": .add, "j": .json])
         #expect(try plain.administration(0).checkConflicts(in: [table]).isEmpty)
+        // A text is a time for last-write-wins, and no number for highest-version.
+        table.conflicts = ConflictRule(.lastWriteWins(by: "v"))
+        #expect(try plain.administration(0).checkConflicts(in: [table]).isEmpty)
+        table.conflicts = ConflictRule(.highestVersion(by: "V"))
+        #expect(try plain.administration(0).checkConflicts(in: [table]).map(\.what).contains { $0.contains("versions that are kept as text") })
     }
 
     @Test("teardown takes the triggers and everything else away")

@@ -7,6 +7,7 @@ package enum PostgresSQL {
     package static let uninstall = text(PackageResources.uninstall_sql)
 
     private static let parts = [
+        "columns.sql": PackageResources.columns_sql,
         "registry.sql": PackageResources.registry_sql, "log.sql": PackageResources.log_sql, "limit.sql": PackageResources.limit_sql,
         "applied.sql": PackageResources.applied_sql, "sites.sql": PackageResources.sites_sql,
         "image.sql": PackageResources.image_sql, "shape.sql": PackageResources.shape_sql,

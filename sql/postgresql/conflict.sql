@@ -19,7 +19,11 @@ create table if not exists tidemark.tombstone (
     deleted_at   timestamptz not null,
     primary key (schema_name, table_name, key)
 );
-create index if not exists tombstone_age on tidemark.tombstone (deleted_at);
+do $$ begin
+    if to_regclass('tidemark.tombstone_age') is null then
+        create index tombstone_age on tidemark.tombstone (deleted_at);
+    end if;
+end $$;
 
 -- Each row that both ends had changed, with what became of it. Images are JSON; null where there was no row.
 create table if not exists tidemark.conflict (
@@ -37,11 +41,15 @@ create table if not exists tidemark.conflict (
     target       text,                -- what stood here
     outcome      text,                -- what stands here now
     strategy     text not null,
-    result       text not null,       -- source, target, merged
+    result       text not null,       -- source, target, merged; stopped: left to a person
     restored_at  timestamptz,         -- when one of the images was put back, and by whom
     restored_by  text
 );
-create index if not exists conflict_of on tidemark.conflict (pipeline, schema_name, table_name, id);
+do $$ begin
+    if to_regclass('tidemark.conflict_of') is null then
+        create index conflict_of on tidemark.conflict (pipeline, schema_name, table_name, id);
+    end if;
+end $$;
 
 -- Two JSON values that were made of one: members of objects each by itself, a changed one before the other. Of two changed ones
 -- an object's members again, a value before none, else the greater text.

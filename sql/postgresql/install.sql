@@ -13,6 +13,12 @@
 --   CREATE on the database. A superuser works, but a role that is none is safer. Each new partition wants, in
 --   the transaction of its CREATE TABLE … PARTITION OF:  select tidemark.attach('public.root');
 
+create schema if not exists tidemark;
+comment on schema tidemark is 'tidemark: made by tidemark setup, removed by tidemark teardown';
+-- Without USAGE nobody can name the capture functions, and so nobody can forge rows of the log with them.
+revoke all on schema tidemark from public;
+
+\ir columns.sql
 \ir registry.sql
 \ir sites.sql
 \ir waiting.sql
@@ -29,5 +35,6 @@
 \ir roles.sql
 \ir wait-for.sql
 
+drop function tidemark.add_columns(regclass, text[]);
 revoke all on all functions in schema tidemark from public;
 revoke all on all tables in schema tidemark from public;

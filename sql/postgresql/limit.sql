@@ -1,14 +1,18 @@
 -- What the log keeps on purpose, how large it may become, and what is done then.
 
-alter table tidemark.pipeline
-    add column if not exists retain_seconds bigint,     -- what it has applied stays for at least so long
-    add column if not exists retain_bytes bigint,       -- or until at least so much has come behind it
-    add column if not exists lost_at timestamptz,       -- the log no longer holds what it has not applied
-    add column if not exists lost_why text;
-alter table tidemark.capture
-    add column if not exists stopped_at timestamptz,    -- nothing is logged from here on
-    add column if not exists stopped_xid xid8,          -- the transaction that stopped it: what does not see it is whole
-    add column if not exists stopped_why text;
+do $$ begin
+    perform tidemark.add_columns('tidemark.pipeline',
+        'retain_seconds bigint',     -- what it has applied stays for at least so long
+        'retain_bytes bigint',       -- or until at least so much has come behind it
+        'lost_at timestamptz',       -- the log no longer holds what it has not applied
+        'lost_why text');
+end $$;
+do $$ begin
+    perform tidemark.add_columns('tidemark.capture',
+        'stopped_at timestamptz',    -- nothing is logged from here on
+        'stopped_xid xid8',          -- the transaction that stopped it: what does not see it is whole
+        'stopped_why text');
+end $$;
 
 -- At most one row. policy: warn, drop (the slowest pipeline has to copy again), stop (capture logs nothing more).
 create table if not exists tidemark.log_limit (

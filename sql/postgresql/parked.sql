@@ -31,9 +31,15 @@ create table if not exists tidemark.parked_change (
     holds_table  boolean not null,    -- from it on, all changes of the table wait
     primary key (pipeline, change_id)
 );
-alter table tidemark.parked_change
-    add column if not exists origin text;    -- where it was made first, if not in the source
-create index if not exists parked_change_of on tidemark.parked_change (parked, change_id);
+do $$ begin
+    perform tidemark.add_columns('tidemark.parked_change',
+        'origin text');    -- where it was made first, if not in the source
+end $$;
+do $$ begin
+    if to_regclass('tidemark.parked_change_of') is null then
+        create index parked_change_of on tidemark.parked_change (parked, change_id);
+    end if;
+end $$;
 
 -- The tables of parked changes as the source's capture knew them then, which it may have forgotten since.
 create table if not exists tidemark.parked_capture (
@@ -44,9 +50,11 @@ create table if not exists tidemark.parked_capture (
     encoding     text not null,       -- how keys and images are written: text, or SQLite's storage classes
     primary key (pipeline, capture)
 );
-alter table tidemark.parked_capture
-    add column if not exists target_schema text,  -- what the target calls the table, where that differs
-    add column if not exists target_name text;
+do $$ begin
+    perform tidemark.add_columns('tidemark.parked_capture',
+        'target_schema text',  -- what the target calls the table, where that differs
+        'target_name text');
+end $$;
 create table if not exists tidemark.parked_column (
     pipeline     text not null,
     capture      int not null,

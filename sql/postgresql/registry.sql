@@ -1,9 +1,4 @@
--- What install.sql makes first: the schema, and what is known of captured tables, ticks and pipelines.
-
-create schema if not exists tidemark;
-comment on schema tidemark is 'tidemark: made by tidemark setup, removed by tidemark teardown';
--- Without USAGE nobody can name the capture functions, and so nobody can forge rows of the log with them.
-revoke all on schema tidemark from public;
+-- What is known of captured tables, ticks and pipelines.
 
 create table if not exists tidemark.installation (
     id uuid not null default pg_catalog.gen_random_uuid(),
@@ -25,15 +20,21 @@ create table if not exists tidemark.capture (
     retired_at timestamptz,
     fingerprint text
 );
-alter table tidemark.capture
-    add column if not exists column_types text[],        -- beside columns; of a domain the type below it
-    add column if not exists generated boolean[],        -- beside columns
-    add column if not exists replica_role boolean not null default false,
-    add column if not exists shape text,                 -- tidemark.shape() as attach() left it
-    add column if not exists gap text,                   -- why rows may have passed unseen just before this generation
-    add column if not exists images text not null default 'new', -- both: the log also has rows as they were before
-    add column if not exists applied boolean not null default false; -- and what tidemark applies here, with its origin in tidemark.applied
-create unique index if not exists capture_current on tidemark.capture (relation) where retired_at is null;
+do $$ begin
+    perform tidemark.add_columns('tidemark.capture',
+        'column_types text[]',        -- beside columns; of a domain the type below it
+        'generated boolean[]',        -- beside columns
+        'replica_role boolean not null default false',
+        'shape text',                 -- tidemark.shape() as attach() left it
+        'gap text',                   -- why rows may have passed unseen just before this generation
+        'images text not null default ''new''', -- both: the log also has rows as they were before
+        'applied boolean not null default false'); -- and what tidemark applies here, with its origin in tidemark.applied
+end $$;
+do $$ begin
+    if to_regclass('tidemark.capture_current') is null then
+        create unique index capture_current on tidemark.capture (relation) where retired_at is null;
+    end if;
+end $$;
 
 -- The cut of a tick is its snapshot with its xid counted as still open: a snapshot never lists its own transaction.
 create table if not exists tidemark.tick (
@@ -47,12 +48,16 @@ create table if not exists tidemark.tick (
 
 -- low_id: only the worker's ticks have it; transactions with a higher xid than the tick's have ids above it.
 -- high_id: no transaction that the snapshot sees has an id above it.
-alter table tidemark.tick
-    add column if not exists low_id bigint,
-    add column if not exists high_id bigint;
+do $$ begin
+    perform tidemark.add_columns('tidemark.tick',
+        'low_id bigint',
+        'high_id bigint');
+end $$;
 -- The server's timeline when the tick was written: a standby that is promoted begins a new one.
-alter table tidemark.tick
-    add column if not exists timeline int default ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int;
+do $$ begin
+    perform tidemark.add_columns('tidemark.tick',
+        'timeline int default (''x'' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int');
+end $$;
 
 create table if not exists tidemark.pipeline (
     name text primary key,
@@ -62,11 +67,13 @@ create table if not exists tidemark.pipeline (
     confirmed_at timestamptz
 );
 -- What was asked for, so that a later setup and check know it without being told again.
-alter table tidemark.pipeline
-    add column if not exists include text[],
-    add column if not exists exclude text[],
-    add column if not exists kind text,
-    add column if not exists requires_key boolean,
-    add column if not exists captures_replica_role boolean,
-    add column if not exists image text,
-    add column if not exists captures_applied boolean;
+do $$ begin
+    perform tidemark.add_columns('tidemark.pipeline',
+        'include text[]',
+        'exclude text[]',
+        'kind text',
+        'requires_key boolean',
+        'captures_replica_role boolean',
+        'image text',
+        'captures_applied boolean');
+end $$;

@@ -25,8 +25,14 @@ create table if not exists tidemark.role (
     start_witness  text,
     start_id       bigint
 );
-alter table tidemark.role
-    add column if not exists replayed_at timestamptz;   -- when the changes that a lost source had not sent were written here
+-- An older version's. Looked at first: ALTER TABLE waits for who reads, even where it has nothing to do.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_attribute a where a.attrelid = 'tidemark.role'::regclass and a.attname = 'replayed_at') then
+        -- when the changes that a lost source had not sent were written here
+        alter table tidemark.role add column replayed_at timestamptz;
+    end if;
+end $$;
 
 -- Refuses a statement. tidemark's own sessions pass: they say so, and may move cursors; a setting alone, which anybody
 -- can make, is not enough. Runs as its owner, as who writes has no rights here.

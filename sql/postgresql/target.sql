@@ -1,11 +1,13 @@
 -- What tidemark keeps in a target: the place of each pipeline, how far its tables are copied, what was proven, what was
 -- set aside, what the database is to each pipeline, and who leads it.
 --
--- Locks: none on any table of yours. Run again, it changes nothing.
+-- Locks: none on any table of yours. Run again, it changes nothing, and waits for nobody.
 -- By hand: psql -v ON_ERROR_STOP=1 -f target.sql
 
 create schema if not exists tidemark;
 comment on schema tidemark is 'tidemark: made by tidemark setup, removed by tidemark teardown';
+
+\ir columns.sql
 
 -- One row per pipeline. It moves in the transaction of the data, by compare-and-set:
 -- update … where snapshot, witness, epoch and revision are those that the worker knows.
@@ -20,15 +22,17 @@ create table if not exists tidemark.cursor (
     applied_at  timestamptz,
     failure     text                    -- what stopped the worker for good, until the next one takes over
 );
-alter table tidemark.cursor
-    add column if not exists revision bigint not null default 0,  -- raised when a copy changes what the stream leaves out
-    add column if not exists hold text,             -- why no worker may move it: paused, or a change of roles
-    add column if not exists held_by text,          -- who holds it, and may move it all the same
-    add column if not exists held_at timestamptz,
-    add column if not exists closed_at timestamptz, -- this database was promoted then: nobody moves it any more
-    add column if not exists source_at timestamptz, -- the source's clock as the applied snapshot was taken
-    add column if not exists seen_id bigint,        -- the highest change id that the source had drawn at the last heartbeat
-    add column if not exists seen_at timestamptz;   -- and the source's clock then
+do $$ begin
+    perform tidemark.add_columns('tidemark.cursor',
+        'revision bigint not null default 0',  -- raised when a copy changes what the stream leaves out
+        'hold text',             -- why no worker may move it: paused, or a change of roles
+        'held_by text',          -- who holds it, and may move it all the same
+        'held_at timestamptz',
+        'closed_at timestamptz', -- this database was promoted then: nobody moves it any more
+        'source_at timestamptz', -- the source's clock as the applied snapshot was taken
+        'seen_id bigint',        -- the highest change id that the source had drawn at the last heartbeat
+        'seen_at timestamptz');   -- and the source's clock then
+end $$;
 
 -- How far the rows that a table held before the stream reached it are here.
 create table if not exists tidemark.table_copy (
@@ -48,8 +52,10 @@ create table if not exists tidemark.table_copy (
     finished_at      timestamptz,
     primary key (pipeline, schema_name, table_name)
 );
-alter table tidemark.table_copy
-    add column if not exists shape text;  -- what of the table the pipeline took when it was copied; null = all, under its own name
+do $$ begin
+    perform tidemark.add_columns('tidemark.table_copy',
+        'shape text');  -- what of the table the pipeline took when it was copied; null = all, under its own name
+end $$;
 
 -- What the last comparison of each table with its source found, and beside it what one that goes on has found so far.
 create table if not exists tidemark.table_proof (
@@ -90,3 +96,5 @@ create table if not exists tidemark.repair (
 \ir sync.sql
 \ir waiting.sql
 \ir wait-until.sql
+
+drop function tidemark.add_columns(regclass, text[]);

@@ -8,10 +8,12 @@
 
 -- What waiting goes by. incomplete: generations of tables whose rows the target does not have yet, as they are being
 -- copied; 0 where no worker of a version that says so has been there.
-alter table tidemark.pipeline
-    add column if not exists wait text,             -- asynchronous, synchronous or hybrid, as its worker said last
-    add column if not exists wait_tables text[],    -- hybrid: the tables that are waited for
-    add column if not exists incomplete int[] not null default '{0}';
+do $$ begin
+    perform tidemark.add_columns('tidemark.pipeline',
+        'wait text',             -- asynchronous, synchronous or hybrid, as its worker said last
+        'wait_tables text[]',    -- hybrid: the tables that are waited for
+        'incomplete int[] not null default ''{0}''');
+end $$;
 
 -- As the worker matches patterns: schema.table, of which * stands for any run of characters; the first dot separates.
 create or replace function tidemark.matches(pattern text, schema_name text, table_name text) returns boolean

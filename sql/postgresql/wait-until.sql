@@ -6,9 +6,11 @@
 
 -- While nothing is logged at the source the cursor stays where it is, and what ends there is noted beside it: nothing that
 -- quiet_snapshot sees has been logged behind quiet_after, which is the cursor's snapshot for as long as this holds.
-alter table tidemark.cursor
-    add column if not exists quiet_after text,
-    add column if not exists quiet_snapshot text;
+do $$ begin
+    perform tidemark.add_columns('tidemark.cursor',
+        'quiet_after text',
+        'quiet_snapshot text');
+end $$;
 
 create or replace function tidemark.wait_until(pipeline text, place text, timeout interval default '10 s') returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$

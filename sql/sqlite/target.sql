@@ -208,7 +208,7 @@ CREATE TABLE IF NOT EXISTS tidemark_conflict (
     target           TEXT,              -- what stood here
     outcome          TEXT,              -- what stands here now
     strategy         TEXT NOT NULL,
-    result           TEXT NOT NULL,     -- source, target, merged
+    result           TEXT NOT NULL,     -- source, target, merged; stopped: left to a person
     restored_at      TEXT,              -- one of the images was put back then
     restored_by      TEXT
 );

@@ -11,11 +11,13 @@ extension PipelineDefinition {
             remedy: Self.remedy(work))
     }
 
+    /// What mends a row that differs.
+    static let rewriting = "write the row that is right once more at the end that has it (UPDATE … SET column = column), and the rule takes it everywhere"
+
     private static func remedy(_ work: String) -> String {
         switch work {
         case "repair it", "rewind it":
-            "Look at what differs with tidemark verify …; write the row that is right once more at the end that has it (UPDATE … SET column = column),"
-                + " and the rule takes it everywhere. What a conflict overwrote comes back with tidemark conflicts restore …"
+            "Look at what differs with tidemark verify …; \(rewriting). What a conflict overwrote comes back with tidemark conflicts restore …"
         default:
             "Both ends take writes as they are: point the application at the other one, and leave roles as they are."
         }

@@ -13,6 +13,8 @@ package enum ConflictKind: String, Hashable, Sendable, CaseIterable {
 /// Which of the two images stands at the target now.
 package enum ConflictResult: String, Hashable, Sendable, CaseIterable {
     case source, target, merged
+    /// The rule leaves it to a person: the pipeline stopped there, and the target's image stood.
+    case stopped
 }
 
 /// One conflict, as the target keeps it. Images are JSON, as the target writes its rows; nil where there was no row.

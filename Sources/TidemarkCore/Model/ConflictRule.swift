@@ -68,11 +68,19 @@ extension ConflictRule {
         }
     }
 
+    /// The columns by whose values rows, or single columns of them, are in an order.
+    package var orderColumns: Set<String> {
+        var names = Set([orderColumn].compactMap(\.self))
+        for case .newest(let by) in columns.values { names.insert(by) }
+        return names
+    }
+
+    /// The column of numbers of which the higher one counts; texts that hold such have another order.
+    package var versionColumn: String? { if case .highestVersion(let by) = strategy { by } else { nil } }
+
     /// The columns that it names, each of which the target has to have.
     package var namedColumns: Set<String> {
-        var names = Set(columns.keys)
-        for case .newest(let by) in columns.values { names.insert(by) }
-        return names.union([orderColumn, site].compactMap(\.self))
+        orderColumns.union(columns.keys).union([site].compactMap(\.self))
     }
 
     /// The word for it, as the configuration and the record of conflicts write it.
@@ -108,6 +116,12 @@ extension ConflictRule {
 }
 
 extension ConflictRule {
+    /// What to do about a row that the pipeline stopped at.
+    package static func stopRemedy(pipeline: String) -> String {
+        "Type: tidemark conflicts list --pipeline \(pipeline) …, which shows both rows. Make them the same: tidemark conflicts restore NUMBER --image source …"
+            + " takes the source's at the target, or write the row by hand. Then type: tidemark run …"
+    }
+
     /// What to say of a table with a rule that was truncated.
     package static func truncated(_ table: TableName, pipeline: String, changeID: Int64) -> TidemarkError {
         TidemarkError(

@@ -54,7 +54,8 @@ package struct TablePattern: Hashable, Sendable {
         isEverything || positive == other.positive || !other.positive.contains("*") && matches(other.asTable)
     }
 
-    private var asTable: TableName {
+    /// The table that it names, where it has no `*`; without a schema where any will do.
+    package var asTable: TableName {
         positive.contains(".") ? TableName(schema: schema, name: name) : TableName(schema: nil, name: name)
     }
 

@@ -8,7 +8,7 @@ export const conflictsShown = 20;
 
 export const loadConflict = async (name, id, signal) => ({conflict: await get(pathOf(name, 'conflicts', id), signal)});
 
-const results = {source: 'the source’s counts', target: 'the target’s counts', merged: 'both were merged'};
+const results = {source: 'the source’s counts', target: 'the target’s counts', merged: 'both were merged', stopped: 'left to a person'};
 const images = [['before', 'Before'], ['source', 'Source'], ['target', 'Target'], ['outcome', 'Then at the target']];
 const absent = {before: 'there was none', source: 'deleted it', target: 'has none', outcome: 'no row'};
 

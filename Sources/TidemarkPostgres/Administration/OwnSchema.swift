@@ -13,9 +13,19 @@ struct OwnSchema {
             remedy: "Rename it (alter schema tidemark rename to …), then type the command again; nothing was changed.")
     }
 
-    /// Has those who install at the same moment, as the pipelines of one configuration do, come one after the other. In a
-    /// transaction, until its end.
-    static let oneAtATime = "select pg_advisory_xact_lock(hashtextextended('tidemark.install', 0));\n"
+    /// Runs one of the files that make what is ours, or renew it. Those who do so at the same moment, as the pipelines of one configuration
+    /// do, come one after the other.
+    func make(by script: String, doing what: String) throws {
+        try refuseForeign()
+        try TableLocks(session: session).holding(nil, doing: what) {
+            try session.run(
+                """
+                set local lock_timeout = 0; select pg_advisory_xact_lock(hashtextextended('tidemark.install', 0));
+                set local lock_timeout = '\(TableLocks.timeoutMs)ms'
+                """)
+            try session.run(script)
+        }
+    }
 
     /// What both sides of a pipeline keep, wherever either of them is.
     private static let shared: Set = ["role", "wait_grant"]

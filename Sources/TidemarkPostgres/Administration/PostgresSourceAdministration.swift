@@ -20,18 +20,8 @@ package final class PostgresSourceAdministration: SourceAdministration {
     }
 
     package func installLog() throws {
-        try reporting("the change log cannot be installed") {
-            try OwnSchema(session: session).refuseForeign()
-            try session.run("begin")
-            do {
-                try session.run(OwnSchema.oneAtATime)
-                try session.run(PostgresSQL.install)
-                try session.run("commit")
-            } catch {
-                _ = try? session.run("rollback")
-                throw error
-            }
-        }
+        let what = "the change log cannot be installed"
+        try reporting(what) { try OwnSchema(session: session).make(by: PostgresSQL.install, doing: what) }
     }
 
     package func identity() throws -> String? {

@@ -20,10 +20,8 @@ package final class PostgresTargetAdministration: TargetAdministration {
     }
 
     package func install() throws {
-        try reporting("the cursor's table cannot be made") {
-            try OwnSchema(session: session).refuseForeign()
-            try session.run(OwnSchema.oneAtATime + PostgresSQL.target)
-        }
+        let what = "the cursor's table cannot be made"
+        try reporting(what) { try OwnSchema(session: session).make(by: PostgresSQL.target, doing: what) }
     }
 
     package func cursor(of pipeline: String) throws -> StoredCursor? {

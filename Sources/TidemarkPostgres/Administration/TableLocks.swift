@@ -1,13 +1,15 @@
 import TidemarkCore
 
 /// Work that locks a table: one table a transaction, with a short lock timeout and a few tries. A
-/// writer that stays open must not make every other writer queue behind the installation.
+/// writer that stays open must not make every other writer queue behind the installation. The timeout is shorter than a server
+/// waits before it looks for a deadlock and ends one of those in it, which so is none of the application's.
 struct TableLocks {
     static let timeoutMs = 500
     static let attempts = 10
     let session: PostgresSession
 
-    func holding(_ table: TableName, doing what: String, _ work: () throws -> Void) throws {
+    /// - Parameter table: nil for tidemark's own.
+    func holding(_ table: TableName?, doing what: String, _ work: () throws -> Void) throws {
         for attempt in 1...Self.attempts {
             do {
                 try session.run("begin; set local lock_timeout = '\(Self.timeoutMs)ms'")
@@ -17,7 +19,7 @@ struct TableLocks {
             } catch {
                 _ = try? session.run("rollback")
                 guard let failure = error as? PostgresFailure else { throw error }
-                if failure.sqlState == "55P03", attempt < Self.attempts { continue }
+                if failure.sqlState == "55P03" || failure.sqlState == "40P01", attempt < Self.attempts { continue }
                 var reported = failure.reported(what)
                 reported.table = table
                 throw reported

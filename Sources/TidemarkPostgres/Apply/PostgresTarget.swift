@@ -149,6 +149,10 @@ package final class PostgresTarget: ChangeTarget {
 
     package func record(failure: String, epoch: Int64) throws {
         do {
+            if let conflict = tables.stoppedAt {
+                try conflict.record(of: context.pipeline, epoch: epoch, in: session)
+                tables.stoppedAt = nil
+            }
             try session.query(
                 "update tidemark.cursor set failure = $2 where pipeline = $1 and epoch = $3",
                 [.text(context.pipeline), .text(failure), .text(String(epoch))])

@@ -12,6 +12,8 @@ final class TargetTables {
     /// Captures whose log says of rows that they are new, and the target has them: loaded by somebody else.
     private(set) var preloaded: Set<Int32> = []
     private var converters: [Int32: StorageClassImage] = [:]
+    /// Where the last window was stopped by a rule for conflicts.
+    var stoppedAt: StoppedConflict?
     /// Those of them that others write to, too.
     var sharedTables: [Int32: SharedTable] = [:]
 

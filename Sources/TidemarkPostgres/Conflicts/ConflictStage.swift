@@ -86,7 +86,12 @@ struct ConflictStage {
             begun = run
             guard let table = used[rounds[row, 1].flatMap { Int32($0) } ?? 0] else { continue }
             for round in 1...(rounds[row, 2].flatMap { Int($0) } ?? 1) {
-                try ConflictStep(table: table, run: run, round: round, origin: origins[run]).settle(marking: tables.origins)
+                do {
+                    try ConflictStep(table: table, run: run, round: round, origin: origins[run]).settle(marking: tables.origins)
+                } catch let conflict as StoppedConflict {
+                    tables.stoppedAt = conflict
+                    throw table.stopped(at: conflict)
+                }
             }
         }
     }

@@ -39,11 +39,18 @@ struct ConflictStep {
         }
     }
 
+    /// - Throws: ``StoppedConflict``
     private func stopAtConflict() throws {
         guard case .stop = table.rule.strategy else { return }
         let rows = try session.query(
-            "select case when clash is null then kind else 'unique' end, key, change_id from \(Self.outcomes) where kind is not null or clash is not null order by change_id limit 1")
-        if rows.count > 0 { throw table.stopped(rows[0, 0] ?? "", key: rows[0, 1], changeID: rows[0, 2].flatMap { Int64($0) }) }
+            """
+            select case when clash is null then kind else 'unique' end, key, change_id, before, source, case when clash is null then target else clash end
+            from \(Self.outcomes) where kind is not null or clash is not null order by change_id limit 1
+            """)
+        guard rows.count > 0 else { return }
+        throw StoppedConflict(
+            table: table.name, kind: rows[0, 0] ?? "", key: rows[0, 1] ?? "", changeID: rows[0, 2].flatMap { Int64($0) } ?? 0, origin: origin,
+            before: rows[0, 3], source: rows[0, 4], target: rows[0, 5])
     }
 
     /// Decides what becomes of each row, and leaves it in `tidemark_outcome`: `kind` is NULL where there is no conflict, `outcome`

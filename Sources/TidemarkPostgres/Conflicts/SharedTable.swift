@@ -29,6 +29,14 @@ struct SharedTable {
         let known = Set(target.written.map(\.name))
         let missing = rule.namedColumns.filter { !known.contains($0) }.sorted()
         guard missing.isEmpty else { throw lacksColumns(missing) }
+        for column in target.written.sorted(by: { $0.name < $1.name }) where rule.orderColumns.contains(column.name) {
+            switch column.growth {
+            case .moment, .number: continue
+            case .text: guard column.name == rule.versionColumn else { continue }
+            case .identifier, .none: break
+            }
+            throw saysNoOrder(column)
+        }
         for (column, strategy) in rule.columns.sorted(by: { $0.key < $1.key }) {
             guard case .json = strategy, let type = target.written.first(where: { $0.name == column }) else { continue }
             guard type.isJSON || type.isText else { throw isNoJSON(type) }
@@ -61,6 +69,14 @@ struct SharedTable {
             "Correct conflict: of the table, or add the column on both sides and type: tidemark setup …")
     }
 
+    private func saysNoOrder(_ column: TargetColumn) -> TidemarkError {
+        let isVersion = column.name == rule.versionColumn
+        return error(
+            "the rule for conflicts goes by a column that does not say which row is the \(isVersion ? "higher version" : "later one")",
+            "\(column.quoted) is \(column.type)" + (column.growth == .text ? ", in which 10 comes before 9" : ""),
+            "Name a column of \(isVersion ? "numbers" : "times or numbers") that grows with each write, or another rule.")
+    }
+
     private func isNoJSON(_ column: TargetColumn) -> TidemarkError {
         error(
             "the rule for conflicts merges a column as JSON that is none", "\(column.quoted) is \(column.type)",
@@ -71,11 +87,11 @@ struct SharedTable {
     func truncated(_ changeID: Int64) -> TidemarkError { ConflictRule.truncated(captured.name, pipeline: context.pipeline, changeID: changeID) }
 
     /// A conflict that the rule stops at, or rows that changed under the window.
-    func stopped(_ kind: String, key: String?, changeID: Int64?) -> TidemarkError {
+    func stopped(at conflict: StoppedConflict) -> TidemarkError {
         TidemarkError(
-            "a conflict stops the pipeline", pipeline: context.pipeline, table: captured.name, key: key, changeID: changeID,
-            why: "both ends changed the row, neither knowing of the other (\(kind)), and the table's rule is conflict: stop",
-            remedy: "Make the target's row what the source's is, or give the table another rule; then type: tidemark run …", isAboutData: true)
+            "a conflict stops the pipeline", pipeline: context.pipeline, table: captured.name, key: conflict.key, changeID: conflict.changeID,
+            why: "both ends changed the row, neither knowing of the other (\(conflict.kind)), and the table's rule is conflict: stop",
+            remedy: ConflictRule.stopRemedy(pipeline: context.pipeline), isAboutData: true)
     }
 
     func changedMeanwhile() -> TidemarkError {

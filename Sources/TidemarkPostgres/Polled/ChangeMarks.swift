@@ -28,24 +28,35 @@ struct ChangeMarks {
             }
             return column
         }
-        let type = columns.first.map { TypeText($0.baseType)?.name ?? "" } ?? ""
-        let isMoment = Self.moments.contains(type)
-        switch reading.strategy {
-        case .timestamp where !isMoment:
-            throw fault("strategy: timestamp, and \(columns[0].quoted) is \(columns[0].baseType)", "Name a column of dates or times, or another strategy:.")
-        case .autoIncrement, .version:
-            guard !isMoment else {
-                throw fault("strategy: \(reading.strategy?.rawValue ?? ""), and \(columns[0].quoted) is \(columns[0].baseType)", "Take strategy: out: a time is read by strategy: timestamp.")
-            }
-        default: break
+        // A list of columns is in the order of the first one, as far as that goes.
+        let first = columns[0]
+        let isMoment = first.growth == .moment
+        let strategy = reading.strategy.map { "strategy: \($0.rawValue), and " } ?? ""
+        switch (first.growth, reading.strategy) {
+        case (.moment, nil), (.moment, .timestamp), (.number, nil), (.number, .autoIncrement), (.number, .version), (.text, .version), (.identifier, .version):
+            break
+        case (.moment, _):
+            throw fault("\(strategy)\(first.quoted) is \(first.baseType)", "Take strategy: out: a time is read by strategy: timestamp.")
+        case (.number, _):
+            throw fault("\(strategy)\(first.quoted) is \(first.baseType)", "Name a column of dates or times, or another strategy:.")
+        case (.text, _), (.identifier, _):
+            throw fault(
+                "\(strategy)\(first.quoted) is \(first.baseType), whose values need not grow",
+                "Name a column of times or numbers; or write strategy: version, if each change gives the row a value that sorts behind all earlier ones, as ISO"
+                    + " times and UUIDs of version 7 do.")
+        case (.none, _):
+            throw fault(
+                "\(strategy)\(first.quoted) is \(first.baseType), whose values do not grow with each change",
+                "Name a column of times or numbers, or write mode: full for the table.")
+        }
+        if let other = columns.first(where: { $0.growth == .none }) {
+            throw fault("by: names \(other.quoted), which is \(other.baseType) and in no order", "Take it out of by:.")
         }
         overlaps = isMoment && reading.overlapSeconds > 0
         if let condition = reading.condition {
             try RuleCheck(table: relation.table.name, relation: relation.bare, session: session).check(condition: condition, as: "condition:")
         }
     }
-
-    private static let moments: Set = ["timestamp without time zone", "timestamp with time zone", "date"]
 
     /// Hands marks over; they hold until the transaction's end.
     func bind(after mark: ChangeMark?, through end: ChangeMark?, in session: PostgresSession) throws(PostgresFailure) {
@@ -138,7 +149,7 @@ struct ChangeMarks {
     private func specials(_ column: TargetColumn) -> String? {
         let type = TypeText(column.baseType)?.name ?? ""
         switch type {
-        case _ where Self.moments.contains(type): return "'{infinity,-infinity}'::\(type)[]"
+        case _ where column.growth == .moment: return "'{infinity,-infinity}'::\(type)[]"
         case "numeric": return hasInfiniteNumbers ? "'{NaN,Infinity,-Infinity}'::numeric[]" : "'{NaN}'::numeric[]"
         case "real", "double precision": return "'{NaN,Infinity,-Infinity}'::\(type)[]"
         default: return nil

@@ -27,14 +27,20 @@ struct ConflictFaults {
                 "a rule for conflicts names a column that the pipeline does not write", "the target's table has no column \(SQLiteIdentifier.quoted(name)) that comes from the source",
                 "Correct conflict: in the pipeline's tables.")
         }
-        for name in ordering(rule).sorted() { refuseTextNumbers(name, target) }
+        for name in rule.orderColumns.sorted() {
+            if name == rule.versionColumn, let column = names[SQLiteIdentifier.folded(name)], column.affinity == .text {
+                refuseTextVersion(column)
+            } else {
+                refuseTextNumbers(name, target)
+            }
+        }
         for (name, strategy) in rule.columns.sorted(by: { $0.key < $1.key }) where strategy == .add { refuseNoNumber(name) }
     }
 
-    private func ordering(_ rule: ConflictRule) -> Set<String> {
-        var names = Set([rule.orderColumn].compactMap(\.self))
-        for case .newest(let by) in rule.columns.values { names.insert(by) }
-        return names
+    private mutating func refuseTextVersion(_ column: SQLiteTable.Column) {
+        add(
+            "a rule for conflicts goes by versions that are kept as text", "column \(SQLiteIdentifier.quoted(column.name)) is \(column.declaredType), in which 10 comes before 9",
+            "Declare it INTEGER, or go by another column; a time in ISO form is for last-write-wins.")
     }
 
     private mutating func refuseTextNumbers(_ name: String, _ target: TargetTable) {

@@ -256,8 +256,6 @@ struct ConflictSQL {
             """
     }
 
-    var firstConflict: String { "SELECT tidemark_key, change, kind FROM \(judged) WHERE kind IS NOT NULL ORDER BY change LIMIT 1" }
-
     var resolving: String {
         let values = names.map { name in
             let column = SQLiteIdentifier.quoted(name)
@@ -280,7 +278,18 @@ struct ConflictSQL {
     // MARK: Records
 
     /// - Parameter: ?1 the origin.
-    var recording: String {
+    var recording: String { "\(Self.intoRecord) \(conflicts)" }
+
+    /// Rows that lost a unique value to another one.
+    var recordingLosses: String { "\(Self.intoRecord) \(losses)" }
+
+    static let intoRecord = """
+        INSERT INTO main.tidemark_conflict (pipeline, at, schema_name, table_name, key, kind, origin, change_id, before, source, target, outcome, strategy, result)
+        """
+
+    /// As they are recorded, the first change first.
+    /// - `?1`: where the changes were made first, if not in the source.
+    var conflicts: String {
         let standingText = "CASE WHEN target.tidemark_key IS NULL OR target.tidemark_deleted THEN NULL ELSE \(imageText(of: "target")) END"
         let outcome = "CASE WHEN r.tidemark_key IS NULL THEN \(standingText) WHEN r.tidemark_deleted THEN NULL ELSE \(imageText(of: "r")) END"
         let plain = "CASE WHEN j.wins THEN 'source' ELSE 'target' END"
@@ -291,7 +300,6 @@ struct ConflictSQL {
                 """
             : plain
         return """
-            INSERT INTO main.tidemark_conflict (pipeline, at, schema_name, table_name, key, kind, origin, change_id, before, source, target, outcome, strategy, result)
             SELECT \(SQLiteIdentifier.literal(pipeline)), \(Self.now), '', \(tableLiteral), j.tidemark_key, j.kind, ?1, j.change,
                 CASE WHEN j.before IS NULL THEN NULL ELSE \(imageText(of: "before")) END,
                 CASE WHEN j.deleted THEN NULL ELSE \(imageText(of: "source")) END, \(standingText), \(outcome), \(SQLiteIdentifier.literal(rule.name)), \(word)
@@ -299,11 +307,10 @@ struct ConflictSQL {
             """
     }
 
-    /// Rows that lost a unique value to another one.
-    var recordingLosses: String {
+    /// The same of rows that lost a unique value.
+    var losses: String {
         let text = imageText(of: "r")
         return """
-            INSERT INTO main.tidemark_conflict (pipeline, at, schema_name, table_name, key, kind, origin, change_id, before, source, target, outcome, strategy, result)
             SELECT \(SQLiteIdentifier.literal(pipeline)), \(Self.now), '', \(tableLiteral), r.tidemark_key, 'unique', ?1,
                 coalesce(r.tidemark_change, (SELECT max(change) FROM \(judged))), NULL, CASE WHEN r.tidemark_wins THEN \(text) END,
                 CASE WHEN NOT r.tidemark_wins THEN \(text) END, NULL, \(SQLiteIdentifier.literal(rule.name)),
@@ -346,5 +353,4 @@ struct ConflictSQL {
         """
     }
 
-    var firstLoss: String { "SELECT tidemark_key, tidemark_change FROM \(result) WHERE tidemark_lost ORDER BY tidemark_key LIMIT 1" }
 }

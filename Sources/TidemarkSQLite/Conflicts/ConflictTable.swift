@@ -14,6 +14,8 @@ final class ConflictTable {
     private let tombstone: ImageBinder
 
     var name: String { target.table.name }
+    /// As the source calls it.
+    var sourceName: TableName { target.captured.name }
 
     /// Inside a transaction: what is made here goes with one that is rolled back.
     init(_ captured: CapturedTable, in database: SQLiteDatabase, pipeline: String) throws {
@@ -114,6 +116,7 @@ final class ConflictTable {
 
     // MARK: Settling
 
+    /// - Throws: ``StoppedConflict``, where the rule leaves conflicts to a person and there is one.
     func settle(run: Int, origin: String?, marks: AppliedMarks, source: String) throws {
         do {
             // A key whose chain of changes is broken takes another round for each piece.
@@ -122,9 +125,9 @@ final class ConflictTable {
                 try steps.fold(run: run, piece: piece)
                 try addTombstones()
                 try steps.judge()
-                try refuseWhereAsked()
+                try stopAtFirst(sql.conflicts, origin)
                 try steps.resolve()
-                try refuseClashWhereAsked()
+                try stopAtFirst(sql.losses, origin)
                 try steps.record(origin: origin)
                 // Logged once, by the announcement: marked with the origin of what they lost to, they would not get back there.
                 if marks.isMarking { try marks.unlogged { try steps.removeLosses() } }
@@ -136,6 +139,8 @@ final class ConflictTable {
                 }
                 try steps.announce(.losses)
             }
+        } catch let conflict as StoppedConflict {
+            throw conflict
         } catch {
             throw ApplyFault(pipeline: pipeline, table: target.captured.name).error(for: error, order: .staged)
         }
@@ -158,20 +163,8 @@ final class ConflictTable {
         }
     }
 
-    private func refuseWhereAsked() throws {
-        guard rule.strategy == .stop, let row = try database.rows(sql.firstConflict).first else { return }
-        throw stop(row[0].string, row[1].integer, "the two changes knew nothing of each other (\(row[2].string ?? "?")), and conflict: stop asks for a person")
-    }
-
-    private func refuseClashWhereAsked() throws {
-        guard rule.strategy == .stop, let row = try database.rows(sql.firstLoss).first else { return }
-        throw stop(row[0].string, row[1].integer, "another row of the target has the same value where it has to be unique, and conflict: stop asks for a person")
-    }
-
-    private func stop(_ key: String?, _ change: Int64?, _ why: String) -> TidemarkError {
-        TidemarkError(
-            "a row was changed at both ends", pipeline: pipeline, table: target.captured.name, key: key, changeID: change, why: why,
-            remedy: "Make the target's row what the source's is, or was before that change, and type: tidemark run …; or give the table another rule"
-                + " in the pipeline's configuration, as conflict: {last-write-wins: COLUMN}.", isAboutData: true)
+    private func stopAtFirst(_ conflicts: String, _ origin: String?) throws {
+        guard rule.strategy == .stop, let row = try database.rows("\(conflicts) LIMIT 1", [.optional(origin)]).first else { return }
+        throw StoppedConflict(row: row)
     }
 }

@@ -10,6 +10,8 @@ final class ConflictTables {
     private var known: [Int32: ConflictTable] = [:]
     private var runs: [Run] = []
     private var generations: [String: Int32] = [:]
+    /// Where a rule stopped a window, until that is recorded.
+    var stoppedAt: StoppedConflict?
 
     /// Changes of one origin, of one generation of each table.
     private struct Run {
@@ -48,7 +50,15 @@ final class ConflictTables {
         // What was first made here only tells what others were made from.
         let own = try runs.contains { $0.origin != nil } ? ChangeLog(database: database).installID() : nil
         for (number, run) in runs.enumerated() where run.origin == nil || run.origin != own {
-            for capture in run.captures { try table(capture).settle(run: number, origin: run.origin, marks: marks, source: source) }
+            for capture in run.captures {
+                let table = try table(capture)
+                do {
+                    try table.settle(run: number, origin: run.origin, marks: marks, source: source)
+                } catch let conflict as StoppedConflict {
+                    stoppedAt = conflict
+                    throw conflict.error(table: table.sourceName, pipeline: pipeline)
+                }
+            }
         }
         runs = []
     }

@@ -13,10 +13,8 @@ package final class PostgresRoleAdministration: RoleAdministration {
     }
 
     package func installRoles() throws {
-        try reporting("what keeps roles cannot be made in the \(side)") {
-            try OwnSchema(session: session).refuseForeign()
-            try session.run(PostgresSQL.roles)
-        }
+        let what = "what keeps roles cannot be made in the \(side)"
+        try reporting(what) { try OwnSchema(session: session).make(by: PostgresSQL.roles, doing: what) }
     }
 
     /// A lock of the session's: it goes when the process does.
