@@ -13,6 +13,7 @@ struct PolledInstallation {
     func setUp(creating: Bool) throws {
         let (source, target) = (try definition.openPolledSource(), try definition.openTargetAdministration())
         let tables = try tables(source)
+        try definition.refuse(definition.unknownTables(source.tables(TableSelection(), TableRules()).map(\.name)))
         let creations = creating ? try creations(of: tables, target) : []
         let identity = try source.identity()
         try target.install()
@@ -113,6 +114,9 @@ struct PolledInstallation {
         var found: [(String, Finding)] = []
         if tables.isEmpty {
             found.append(("source", Finding(.problem, "no table is selected", remedy: "Patterns are schema.table, in SQLite just table, with *.")))
+        }
+        if definition.isPolledOnly {
+            found += try definition.unknownTables(source.tables(TableSelection(), TableRules()).map(\.name)).map { ("source", $0) }
         }
         for (table, reading) in tables {
             if let finding = keyFinding(table, reading) { found.append(("source", finding)) }

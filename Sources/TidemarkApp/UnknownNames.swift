@@ -3,8 +3,11 @@ import TidemarkCore
 extension PipelineDefinition {
     /// Names of the configuration that none of the pipeline's tables has: a misspelt one would let rows through, or nobody wait, without
     /// a word.
-    func unknownNames(_ tables: [SourceTable]) -> [Finding] {
-        var found: [Finding] = []
+    /// - Parameters:
+    ///   - tables: those that the pipeline captures.
+    ///   - all: all that the source has.
+    func unknownNames(_ tables: [SourceTable], of all: [SourceTable]) -> [Finding] {
+        var found = unknownTables(all.map(\.name))
         for pattern in waiting?.mode == .hybrid ? waiting?.tables ?? [] : [] where !tables.contains(where: { pattern.matches($0.name) }) {
             found.append(
                 Finding(
@@ -21,8 +24,17 @@ extension PipelineDefinition {
         return found
     }
 
-    func refuseUnknownNames(_ tables: [SourceTable]) throws {
-        guard let first = unknownNames(tables).first else { return }
+    /// Items that name one table each, beside others that match: what nobody replicates is missed when it is needed.
+    func unknownTables(_ all: [TableName]) -> [Finding] {
+        (include ?? []).filter { pattern in !pattern.isNegated && !pattern.text.contains("*") && !all.contains(where: pattern.matches) }.map { pattern in
+            Finding(
+                .problem, "the pipeline is to take \(pattern.text), and the source has no such table",
+                remedy: "Correct tables: (or --table), or take the name out.")
+        }
+    }
+
+    func refuse(_ unknown: [Finding]) throws {
+        guard let first = unknown.first else { return }
         throw TidemarkError("the configuration names what is not there", pipeline: name, why: first.what, remedy: first.remedy)
     }
 }

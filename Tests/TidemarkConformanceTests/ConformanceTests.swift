@@ -235,30 +235,6 @@ struct ConformanceTests {
         #expect(try StatusReport(of: flow.definition).state == .current)
     }
 
-    @Test(
-        "a pipeline that setup widens while its worker runs loses nothing of the new table", .ownThreads,
-        arguments: Direction.all)
-    func widened(direction: Direction) async throws {
-        var flow = try Flow(direction, Self.account + "create table entry (a integer, b text);")
-        flow.definition.include = [TablePattern("*account")]
-        try flow.setUp()
-        let pipeline = try flow.pipeline(PipelineDefinition(name: "main", source: flow.source.address, target: flow.target.address))
-        async let running: Void = pipeline.run()
-        flow.definition.include = [TablePattern("*account"), TablePattern("*entry")]
-        try flow.source.run("insert into account values (1, 'a', 1)")
-        try flow.setUp()
-        try flow.source.run("insert into entry values (1, 'x')")
-        try flow.source.run("insert into account values (2, 'b', 1)")
-        let deadline = ContinuousClock.now + .seconds(120)
-        while try flow.target.rows("account", ["id"]) != ["1", "2"], ContinuousClock.now < deadline {
-            try await Task.sleep(for: .milliseconds(20))
-        }
-        pipeline.stop()
-        try await running
-        try flow.expectEqual("account", Self.columns)
-        try flow.expectEqual("entry", ["a", "b"])
-    }
-
     @Test("a worker whose task is cancelled ends after the window at hand, and the next one goes on", .ownThreads, arguments: Direction.all)
     func cancelled(direction: Direction) async throws {
         let flow = try Flow(direction, Self.account)

@@ -53,6 +53,14 @@ struct ChangeMarks {
             throw fault("by: names \(other.quoted), which is \(other.baseType) and in no order", "Take it out of by:.")
         }
         overlaps = isMoment && reading.overlapSeconds > 0
+        if let start = reading.start {
+            do {
+                try session.query("select $1::\(first.type)", [.text(start)])
+            } catch {
+                guard error.sqlState.hasPrefix("22") else { throw error }
+                throw fault("start: “\(start)” is no value of \(first.quoted), which is \(first.type)", "Write it as select \(first.quoted) shows it.")
+            }
+        }
         if let condition = reading.condition {
             try RuleCheck(table: relation.table.name, relation: relation.bare, session: session).check(condition: condition, as: "condition:")
         }
