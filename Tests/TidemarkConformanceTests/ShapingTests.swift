@@ -205,7 +205,10 @@ struct ShapingTests {
             let definition = flow.definition
             let switchover = Switchover(definition, .init(), worker: "tester", log: log) { _ in }
             await #expect(throws: TidemarkError.self) { try await switchover.run() }
-            #expect(throws: TidemarkError.self) { try Failover(definition, others: [], .init(), worker: "tester", log: log) { _ in }.promote() }
+            let failover = Failover(definition, others: [], .init(), worker: "tester", log: log) { _ in }
+            #expect(throws: TidemarkError.self) { try failover.promote() }
+            // Before a person is asked.
+            #expect(throws: TidemarkError.self) { try failover.states() }
             #expect(throws: TidemarkError.self) { try definition.rewind() }
         }
     }

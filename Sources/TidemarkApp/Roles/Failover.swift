@@ -42,9 +42,16 @@ package struct Failover: Sendable {
     }
 
     /// What each replica has, the one to be promoted first. One that cannot be reached is left out.
+    /// - Throws: also where it is none that could be promoted, before anybody is asked for a confirmation.
     package func states() throws -> [ReplicaState] {
+        try definition.naming { try requireReplica() }
         let own = try definition.naming { try ReplicaState(definition, try definition.openTargetSide()) }
         return [own] + others.compactMap { other in (try? other.openTargetSide()).flatMap { try? ReplicaState(other, $0) } }
+    }
+
+    private func requireReplica() throws {
+        try definition.refuseIfShaped("fail over to it")
+        try definition.refuseIfShared("fail over to it")
     }
 
     /// Whether the source answers after all.
@@ -54,8 +61,7 @@ package struct Failover: Sendable {
     package func promote() throws -> Outcome { try definition.naming { try promoteTarget() } }
 
     private func promoteTarget() throws -> Outcome {
-        try definition.refuseIfShaped("fail over to it")
-        try definition.refuseIfShared("fail over to it")
+        try requireReplica()
         let start = timed.now
         let new = try definition.openTargetSide()
         try new.roles.claim(definition.name)
