@@ -24,6 +24,9 @@ struct WaitCommandTests {
         let misspelt = replica.tidemark("wait", "--table", "public.nothing")
         #expect(misspelt.status == 1 && misspelt.output.contains("no table of the pipeline matches public.nothing"), "\(misspelt.output)")
         #expect(replica.tidemark("wait", "--timeout", "soon").status == 64)
+        // A number is a place of SQLite's log.
+        let number = replica.tidemark("wait", "--position", "12")
+        #expect(number.status == 64 && number.output.contains("“12” is no position"), "\(number.output)")
         let position = try replica.onSource.query("select tidemark.position()")[0, 0] ?? ""
         #expect(replica.tidemark("wait", "--timeout", "1s", "--position", position).status == 1)
         replica.follow()
