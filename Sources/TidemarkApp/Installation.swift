@@ -27,7 +27,7 @@ package struct Installation {
             // Before anything is made: a mistyped pattern should leave nothing behind, nor a table that cannot be made.
             let selected = try source.tables(request.selection)
             guard !selected.isEmpty else { throw nothingSelected(request.selection) }
-            try definition.refuse(definition.unknownNames(selected, of: source.tables(TableSelection())))
+            try definition.refuse(definition.unknownTables(source) + definition.unknownNames(selected))
             try refuseUnfit(try source.check(definition.rules, on: selected))
             let creations = creating ? try creations(source, target, request) : []
             let read = creating && definition.rules.isPolling ? try polled.creations(of: definition.polledTables(), target) : []
@@ -101,7 +101,8 @@ package struct Installation {
         return try onBothSides { source, target in
             let request = try definition.request(source)
             let selected = try source.tables(request.selection)
-            try definition.refuse(definition.unknownNames(selected, of: source.tables(TableSelection())))
+            // Those that a pipeline before this one is to make are not there yet.
+            try definition.refuse((creating ? [] : definition.unknownTables(source)) + definition.unknownNames(selected))
             try refuseUnfit(try source.check(definition.rules, on: selected))
             let shapes = definition.shapeFindings(selected).map { finding in
                 ("source", PlannedStatement("-- \(finding.table.map { "\($0): " } ?? "")\(finding.what)", lock: "none: rows are shaped where they are read"))
@@ -194,7 +195,7 @@ package struct Installation {
             if let sequences = try? source.sequences(request.selection) {
                 found += try target.check(definition.rules.shaped(sequences)).map { ("target", $0) }
             }
-            found += try definition.unknownNames(tables, of: source.tables(TableSelection())).map { ("source", $0) }
+            found += try (definition.unknownTables(source) + definition.unknownNames(tables)).map { ("source", $0) }
             found += try shared.findings(tables, source, request.selection, target)
             if let finding = try delayFinding(source) { found.append(("source", finding)) }
             found += try roles.findings(on: tables.map(\.name)).map { ("target", $0) }

@@ -13,7 +13,7 @@ struct PolledInstallation {
     func setUp(creating: Bool) throws {
         let (source, target) = (try definition.openPolledSource(), try definition.openTargetAdministration())
         let tables = try tables(source)
-        try definition.refuse(definition.unknownTables(source.tables(TableSelection(), TableRules()).map(\.name)))
+        try definition.refuse(definition.unknownTables(definition.openSourceAdministration()))
         let creations = creating ? try creations(of: tables, target) : []
         let identity = try source.identity()
         try target.install()
@@ -116,7 +116,7 @@ struct PolledInstallation {
             found.append(("source", Finding(.problem, "no table is selected", remedy: "Patterns are schema.table, in SQLite just table, with *.")))
         }
         if definition.isPolledOnly {
-            found += try definition.unknownTables(source.tables(TableSelection(), TableRules()).map(\.name)).map { ("source", $0) }
+            found += try definition.unknownTables(definition.openSourceAdministration()).map { ("source", $0) }
         }
         for (table, reading) in tables {
             if let finding = keyFinding(table, reading) { found.append(("source", finding)) }

@@ -31,8 +31,7 @@ package final class TargetWait {
                 throw TidemarkError(
                     "the source is not set up", why: "it has no change log", remedy: "Type: tidemark setup --pipeline \(definition.name) …")
             }
-            let now = try opened.moment()
-            return (opened, identity, try position.map { try Self.moment($0, like: now, in: identity) } ?? now)
+            return (opened, identity, try position.map { try Self.moment($0, in: opened, identity) } ?? opened.moment())
         }
         self.position = position ?? Self.text(of: moment, in: identity)
         // A name that nothing has would be there at once.
@@ -45,10 +44,9 @@ package final class TargetWait {
         return "\(identity.split(separator: "/").last ?? ""):\(moment)"
     }
 
-    /// - Parameter now: a moment of the source's kind.
-    private static func moment(_ position: String, like now: Snapshot, in identity: String) throws -> Snapshot {
-        if case .change = now, let moment = Snapshot(position), case .change = moment { return moment }
-        guard case .transactions = now, let colon = position.firstIndex(of: ":"), let moment = Snapshot(String(position[position.index(after: colon)...])),
+    private static func moment(_ position: String, in source: any SourceAdministration, _ identity: String) throws -> Snapshot {
+        if let moment = Snapshot(position), case .change = moment, case .change = try source.moment() { return moment }
+        guard let colon = position.firstIndex(of: ":"), let moment = Snapshot(String(position[position.index(after: colon)...])),
             case .transactions = moment
         else {
             throw UsageError(

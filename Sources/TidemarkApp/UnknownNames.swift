@@ -3,11 +3,9 @@ import TidemarkCore
 extension PipelineDefinition {
     /// Names of the configuration that none of the pipeline's tables has: a misspelt one would let rows through, or nobody wait, without
     /// a word.
-    /// - Parameters:
-    ///   - tables: those that the pipeline captures.
-    ///   - all: all that the source has.
-    func unknownNames(_ tables: [SourceTable], of all: [SourceTable]) -> [Finding] {
-        var found = unknownTables(all.map(\.name))
+    /// - Parameter tables: those that the pipeline captures.
+    func unknownNames(_ tables: [SourceTable]) -> [Finding] {
+        var found: [Finding] = []
         for pattern in waiting?.mode == .hybrid ? waiting?.tables ?? [] : [] where !tables.contains(where: { pattern.matches($0.name) }) {
             found.append(
                 Finding(
@@ -25,8 +23,12 @@ extension PipelineDefinition {
     }
 
     /// Items that name one table each, beside others that match: what nobody replicates is missed when it is needed.
-    func unknownTables(_ all: [TableName]) -> [Finding] {
-        (include ?? []).filter { pattern in !pattern.isNegated && !pattern.text.contains("*") && !all.contains(where: pattern.matches) }.map { pattern in
+    /// Asks the catalogue only, which needs no right to any table.
+    func unknownTables(_ source: any SourceAdministration) throws -> [Finding] {
+        let named = (include ?? []).filter { !$0.isNegated && !$0.text.contains("*") }
+        guard !named.isEmpty else { return [] }
+        let all = try source.tables(TableSelection()).map(\.name)
+        return named.filter { !all.contains(where: $0.matches) }.map { pattern in
             Finding(
                 .problem, "the pipeline is to take \(pattern.text), and the source has no such table",
                 remedy: "Correct tables: (or --table), or take the name out.")

@@ -68,7 +68,7 @@ extension ConfigurationReader {
         if entry.reading.mode == .incremental {
             fail(fields.keys["mode"]?.place ?? fields.place, "mode: incremental is for a table, which says by: which column")
         }
-        if isPipeline { refuseReadingOfLogs(fields, entry) }
+        if isPipeline { warnOfReading(fields, entry) }
         entry.exclude = patterns("exclude", fields) ?? entry.exclude
         entry.capture = choice("capture", fields, Self.forms(CaptureKind.allCases), of: CaptureKind.allCases) ?? entry.capture
         entry.images = choice("image", fields, Self.forms(CapturedImages.allCases), of: CapturedImages.allCases) ?? entry.images

@@ -112,9 +112,12 @@ extension ConfigurationReader {
             fail(fields.keys["set"]?.place, "set: and omit: both name \(name), which cannot travel and stay: take it out of one of them")
         }
         shaping.renamedColumns = names("rename", fields) ?? [:]
-        shaping.target = text("to", fields, Self.targetForms).map { ofTenant($0) }
-        if let parts = shaping.target?.split(separator: ".", omittingEmptySubsequences: false), parts.count > 2 || parts.contains("") {
-            fail(fields["to"]?.place, "to: has to be \(Self.targetForms), with one dot at most")
+        guard let target = text("to", fields, Self.targetForms) else { return }
+        shaping.target = ofTenant(target)
+        let parts = target.split(separator: ".", omittingEmptySubsequences: false)
+        if parts.count > 2 || parts.contains("") { fail(fields["to"]?.place, "to: has to be \(Self.targetForms), with one dot at most") }
+        if let first = parts.first, ofTenant(String(first)).contains(".") {
+            fail(fields["to"]?.place, "to: \(shaping.target ?? target) would be a table of another schema, as the tenant's value has a dot: write the schema before it")
         }
     }
 
@@ -132,19 +135,19 @@ extension ConfigurationReader {
         reading.onError = choice("on-error", fields, Self.forms(strategies), of: strategies) ?? reading.onError
     }
 
-    /// What says how tables are read, and stands where none is.
-    mutating func refuseReadingOfLogs(_ fields: Fields, _ entry: Configuration.Entry) {
-        func refuse(_ keys: [String: Place], _ whose: String) {
+    /// Warns of what says how tables are read, and stands where none is: a flag may still say that they are.
+    mutating func warnOfReading(_ fields: Fields, _ entry: Configuration.Entry) {
+        func warn(_ keys: [String: Place], _ whose: String) {
             for key in Self.readingKeys {
                 guard let place = keys[key] else { continue }
-                fail(place, "\(key): is for tables that are read, and \(whose) by triggers (mode: realtime): take it out, or write mode: full")
+                self.warn(place, "\(key): is for tables that are read, and \(whose) by triggers (mode: realtime): take it out, or write mode: full")
             }
         }
         for table in entry.tableEntries where table.reading.mode == nil && entry.reading.mode?.isPolled != true || table.reading.mode == .realtime {
-            refuse(table.keyPlaces, "\(table.pattern) is followed")
+            warn(table.keyPlaces, "\(table.pattern) is followed")
         }
         let modes = [entry.reading.mode] + entry.tableEntries.map(\.reading.mode)
-        if !modes.contains(where: { $0?.isPolled == true }) { refuse(fields.keys.mapValues(\.place), "all tables of the pipeline are followed") }
+        if !modes.contains(where: { $0?.isPolled == true }) { warn(fields.keys.mapValues(\.place), "all tables of the pipeline are followed") }
     }
 
     private static let readingKeys = ["every", "cron", "batch", "on-error"]

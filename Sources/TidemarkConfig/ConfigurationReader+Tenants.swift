@@ -83,7 +83,8 @@ extension ConfigurationReader {
         guard !pattern.isNegated else { return false }
         let table = pattern.asTable
         if one.named(table).target != nil || table.schema?.contains("*") == false { return one.target(of: table) == other.target(of: table) }
-        // In any schema: then all that have another name have one for each tenant.
-        return one.schemas.isEmpty || one.schemas.contains { other.schemas[$0.key] == $0.value }
+        // In any schema: it may be one of those that have a name for each tenant, unless all tables are meant.
+        let shared = one.schemas.filter { other.schemas[$0.key] == $0.value }
+        return shared.count == one.schemas.count || pattern.isEverything && !shared.isEmpty
     }
 }

@@ -23,6 +23,6 @@ struct ConflictCounting {
         guard !fresh.isEmpty else { return nil }
         seen = before + fresh.reduce(0) { $0 + $1.count }
         let tables = fresh.map { "\(Amount.text($0.count, "conflict")) in \($0.table)" }.joined(separator: ", ")
-        return "\(tables), decided by the rule; tidemark conflicts list --pipeline \(report.pipeline) … shows them"
+        return "\(tables), which tidemark conflicts list --pipeline \(report.pipeline) … shows"
     }
 }

@@ -76,7 +76,7 @@ struct TopClient: Sendable {
         }
         let (data, response): (Data, URLResponse)
         do {
-            (data, response) = try await session.data(for: request)
+            (data, response) = try await session.answer(to: request)
         } catch {
             throw TopFailure(error, base)
         }
@@ -89,6 +89,20 @@ struct TopClient: Sendable {
         case 403: TopFailure("The token may not do that at \(base) (\(told)). Give one with a larger role, with --token-file or TIDEMARK_TOKEN.")
         default: TopFailure("\(base)\(path): \(told)")
         }
+    }
+}
+
+extension URLSession {
+    /// As `data(for:)`. Who is cancelled meanwhile goes, and the request ends by itself: to cancel one that is just answered ends the process
+    /// (swift-corelibs-foundation, “a behaviour for a task that in not in the registry”).
+    fileprivate func answer(to request: URLRequest) async throws -> (Data, URLResponse) {
+        let (answers, continuation) = AsyncThrowingStream.makeStream(of: (Data, URLResponse).self)
+        dataTask(with: request) { data, response, error in
+            if let data, let response { continuation.yield((data, response)) }
+            continuation.finish(throwing: error)
+        }.resume()
+        for try await answer in answers { return answer }
+        throw CancellationError()
     }
 }
 

@@ -31,7 +31,7 @@ struct TenantTests {
         arguments: [
             ("    tenants: {column: t}\n", "has no values:"), ("    tenants: {values: [a]}\n", "has no column:"), ("    tenants: {column: t, values: [a, a]}\n", "stands twice"),
             ("    tenants: {column: t, values: ['a/b']}\n", "letters, digits"), ("    tenants: {column: t, values: [a, b]}\n    mode: ful\n", "has to be"),
-            ("    tenants: [a]\n", "has to hold keys"),
+            ("    tenants: [a]\n", "has to hold keys"), ("    tenants: {column: t, values: [a.b]}\n    tables: [t: {to: \"t_{tenant}\"}]\n", "has a dot"),
         ])
     func refused(_ below: String, _ expected: String) {
         let found = problems(text(below))

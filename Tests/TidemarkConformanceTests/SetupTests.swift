@@ -23,6 +23,26 @@ struct SetupTests {
         #expect(try flow.source.schema() == schema)
     }
 
+    @Test("names are looked up in the catalogue: who may read one table only sets it up, shaped or not, and check finds nothing")
+    func fewRights() throws {
+        let source = try ScratchEngine.postgres.database("source"), target = try ScratchEngine.postgres.database("target")
+        let role = "reader_\(UInt32.random(in: 0..<UInt32.max))"
+        try source.run("create role \(role) login; create table open (id int primary key, v text); create table secret (id int primary key); grant select on open to \(role)")
+        defer { try? source.run("drop owned by \(role); drop role \(role)") }
+        try target.run("create table public.opened (id int primary key, v text)")
+        var definition = PipelineDefinition(name: "main", source: source.address.replacing("user=postgres", with: "user=\(role)"), target: target.address)
+        definition.include = [TablePattern("public.open")]
+        var shaping = TableShaping()
+        shaping.target = "opened"
+        definition.rules = TableRules([TableRule(TablePattern("public.open"), shaping: shaping, polled: PolledReading(.full))])
+        let found = try Installation(definition).check()
+        #expect(!found.contains { $0.finding.severity == .problem }, "\(found)")
+        _ = try Installation(definition).setUp()
+        definition.include = [TablePattern("public.open"), TablePattern("public.opne")]
+        #expect(try Installation(definition).check().contains { $0.finding.what.contains("public.opne") })
+        #expect(throws: TidemarkError.self) { try Installation(definition).setUp() }
+    }
+
     @Test(
         "a pipeline that setup widens while its worker runs loses nothing of the new table", .ownThreads,
         arguments: Direction.all)

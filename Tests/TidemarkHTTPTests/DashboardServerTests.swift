@@ -81,7 +81,8 @@ private struct RelayedControlPlane: ControlPlane {
         var request = URLRequest(url: URL(string: address + path + query)!)
         (request.httpMethod, request.httpBody) = (method, body)
         if method != "GET" { request.setValue("application/json", forHTTPHeaderField: "Content-Type") }
-        let (data, response) = try await session.data(for: request)
+        // In a task of its own, which nobody cancels: a URLSessionTask that is cancelled as it is answered ends the process.
+        let (data, response) = try await Task { [request] in try await session.data(for: request) }.value
         guard (response as? HTTPURLResponse)?.statusCode ?? 0 < 300 else {
             let told = (try JSONSerialization.jsonObject(with: data) as? [String: Any])?["detail"] as? String
             throw RequestRefusal.conflict(told ?? "refused")

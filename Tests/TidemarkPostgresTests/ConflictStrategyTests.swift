@@ -102,8 +102,9 @@ struct ConflictStrategyTests {
     func stopRecord() throws {
         let shared = try SharedBench(ConflictRule(.stop), "create table t (id int primary key, v text, at int unique)")
         try shared.write("insert into t values (1, 't', 1)")
-        for _ in 0..<2 {
-            let error = try #require(shared.refusal(.from(Self.row("b", 1), to: Self.row("s", 1), origin: "third")))
+        // The source goes on meanwhile, and it is the same conflict still.
+        for changes in [[SharedChange.from(Self.row("b", 1), to: Self.row("r", 1), origin: "third")], [.from(Self.row("b", 1), to: Self.row("s", 1), origin: "third")]] {
+            let error = try #require(throws: TidemarkError.self) { try shared.apply(.paged, changes) }
             #expect(error.remedy.contains("tidemark conflicts restore"))
             try shared.stop(by: error)
         }
@@ -116,7 +117,11 @@ struct ConflictStrategyTests {
         #expect(try shared.rows == ["(1,s,1)"])
         // A unique value, too.
         try shared.stop(by: #require(shared.refusal(.from(nil, to: Self.row("x", 1, id: 2), key: #"{"id":2}"#))))
-        #expect(try shared.conflicts.last?.kind == .unique && shared.conflicts.last?.result == .stopped)
+        let clash = try #require(try shared.conflicts.last)
+        #expect(clash.kind == .unique && clash.result == .stopped && clash.source != clash.target)
+        // Who stands and lost is shown, and goes where the source's is taken; who came and lost is shown beside what stands.
+        let stands = clash.key == #"{"id":1}"#
+        #expect(stands ? clash.source == nil && clash.target?.contains(#""id":1"#) == true : clash.source?.contains("x") == true, "\(clash)")
     }
 
     @Test("what a source made of our change is no conflict with it, though its log also has what it had made before", arguments: [ApplyOrder.paged, .staged])

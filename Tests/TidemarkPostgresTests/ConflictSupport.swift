@@ -47,11 +47,8 @@ final class SharedBench {
         }
     }
 
-    /// As the pipeline does that an error stops; what it was stopped by comes again with its old number.
-    func stop(by error: TidemarkError) throws {
-        try bench.target.record(failure: error.description, epoch: bench.cursor.epoch)
-        lastID -= 1
-    }
+    /// As the pipeline does that an error stops.
+    func stop(by error: TidemarkError) throws { try bench.target.record(failure: error.description, epoch: bench.cursor.epoch) }
 
     var rows: [String] { get throws { try bench.rows("t") } }
 

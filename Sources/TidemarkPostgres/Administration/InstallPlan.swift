@@ -8,7 +8,7 @@ struct InstallPlan {
 
     func statements(_ request: CaptureRequest) throws -> [PlannedStatement] {
         try request.refuseContradiction()
-        try session.run("begin; set local lock_timeout = '\(TableLocks.timeoutMs)ms'")
+        try session.run(TableLocks.begin)
         defer { _ = try? session.run("rollback") }
         try session.run(PostgresSQL.install)
         var planned = [PlannedStatement(PostgresSQL.install, lock: "none on any table of yours; makes schema tidemark")]

@@ -6,13 +6,14 @@ import TidemarkCore
 struct TableLocks {
     static let timeoutMs = 500
     static let attempts = 10
+    static let begin = "begin; set local lock_timeout = '\(timeoutMs)ms'"
     let session: PostgresSession
 
     /// - Parameter table: nil for tidemark's own.
     func holding(_ table: TableName?, doing what: String, _ work: () throws -> Void) throws {
         for attempt in 1...Self.attempts {
             do {
-                try session.run("begin; set local lock_timeout = '\(Self.timeoutMs)ms'")
+                try session.run(Self.begin)
                 try work()
                 try session.run("commit")
                 return

@@ -30,7 +30,7 @@ struct ConflictCheck {
 
     /// Has the server plan the comparison, which the rule's own SQL is part of, and undoes what that needs.
     private func rightSQL(_ table: SharedTable) throws -> Finding? {
-        try session.run("begin")
+        try session.run(TableLocks.begin)
         defer { session.rollback() }
         do {
             if try session.query("select to_regclass('tidemark.tombstone')")[0, 0] == nil { try session.run(PostgresSQL.target) }

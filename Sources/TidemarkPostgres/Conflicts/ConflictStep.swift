@@ -44,7 +44,8 @@ struct ConflictStep {
         guard case .stop = table.rule.strategy else { return }
         let rows = try session.query(
             """
-            select case when clash is null then kind else 'unique' end, key, change_id, before, source, case when clash is null then target else clash end
+            select case when clash is null then kind else 'unique' end, key, change_id, case when clash is null then before end,
+                   case when clash is null or not stood then source end, case when clash is null or stood then target else clash end
             from \(Self.outcomes) where kind is not null or clash is not null order by change_id limit 1
             """)
         guard rows.count > 0 else { return }

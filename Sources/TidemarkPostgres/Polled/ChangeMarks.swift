@@ -49,7 +49,7 @@ struct ChangeMarks {
                 "\(strategy)\(first.quoted) is \(first.baseType), whose values do not grow with each change",
                 "Name a column of times or numbers, or write mode: full for the table.")
         }
-        if let other = columns.first(where: { $0.growth == .none }) {
+        if let other = columns.first(where: { !$0.isInOrder }) {
             throw fault("by: names \(other.quoted), which is \(other.baseType) and in no order", "Take it out of by:.")
         }
         overlaps = isMoment && reading.overlapSeconds > 0

@@ -16,14 +16,22 @@ struct StoppedConflict: Error {
             remedy: ConflictRule.stopRemedy(pipeline: pipeline), isAboutData: true)
     }
 
-    /// Once, however often the pipeline is started before somebody decides.
+    /// Once, however often the pipeline is started before somebody decides, and whatever the source makes of the row meanwhile: what the
+    /// cursor has not passed is the same conflict still.
     func record(epoch: Int64, in database: SQLiteDatabase) throws(SQLiteFailure) {
-        let parameters = row.dropLast() + [.string(ConflictResult.stopped.rawValue), .integer(epoch)]
+        let (pipeline, table, key, change) = (row[0], row[3], row[4], row[7])
+        guard
+            let last = try database.rows("SELECT last_id FROM main.tidemark_cursor WHERE pipeline = ? AND epoch = ?", [pipeline, .integer(epoch)]).first?.first
+        else { return }
+        let stopped = SQLiteValue.string(ConflictResult.stopped.rawValue)
         _ = try database.rows(
             """
-            \(ConflictSQL.intoRecord) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?13, ?14
-            WHERE EXISTS (SELECT 1 FROM main.tidemark_cursor WHERE pipeline = ?1 AND epoch = ?15)
-              AND NOT EXISTS (SELECT 1 FROM main.tidemark_conflict WHERE pipeline = ?1 AND table_name = ?4 AND key = ?5 AND change_id = ?8 AND result = ?14 AND target IS ?11)
-            """, Array(parameters))
+            UPDATE main.tidemark_conflict SET kind = ?, origin = ?, change_id = ?, before = ?, source = ?, target = ?, outcome = ?
+            WHERE pipeline = ? AND table_name = ? AND key = ? AND result = ? AND change_id > ? AND (restored_at IS NULL OR change_id = ?)
+            """, [row[5], row[6], change, row[8], row[9], row[10], row[10], pipeline, table, key, stopped, last, change])
+        guard database.changes == 0 else { return }
+        _ = try database.rows(
+            "\(ConflictSQL.intoRecord) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13)",
+            Array(row[...10]) + [row[12], stopped])
     }
 }

@@ -40,7 +40,7 @@ package final class PostgresRoleAdministration: RoleAdministration {
     package func planGuard(on tables: [TableName], made: [TableName], of pipeline: String) throws -> [PlannedStatement] {
         try reporting("the guard cannot be planned") {
             try OwnSchema(session: session).refuseForeign()
-            try session.run("begin")
+            try session.run(TableLocks.begin)
             defer { session.rollback() }
             try session.run(PostgresSQL.roles)
             return try Guard(session: session, pipeline: pipeline).plan(tables, made: made)
