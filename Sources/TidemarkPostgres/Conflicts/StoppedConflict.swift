@@ -19,8 +19,8 @@ struct StoppedConflict: Error {
             with holder as (select last_id from tidemark.cursor where pipeline = $1 and epoch = $2), known as (
                 update tidemark.conflict c set kind = $6, origin = $7, change_id = $8, before = $9, source = $10, target = $11, outcome = $11
                 from holder h
-                where c.pipeline = $1 and c.schema_name = $3 and c.table_name = $4 and c.key = $5 and c.result = $13 and c.change_id > h.last_id
-                  and (c.restored_at is null or c.change_id = $8)
+                where c.pipeline = $1 and c.schema_name = $3 and c.table_name = $4 and c.key = $5 and c.result = $13
+                  and (c.change_id = $8 or c.change_id > h.last_id and c.restored_at is null)
                 returning 1)
             insert into tidemark.conflict
                 (pipeline, schema_name, table_name, key, kind, origin, change_id, before, source, target, outcome, strategy, result)

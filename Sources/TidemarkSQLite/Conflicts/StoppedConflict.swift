@@ -27,8 +27,8 @@ struct StoppedConflict: Error {
         _ = try database.rows(
             """
             UPDATE main.tidemark_conflict SET kind = ?, origin = ?, change_id = ?, before = ?, source = ?, target = ?, outcome = ?
-            WHERE pipeline = ? AND table_name = ? AND key = ? AND result = ? AND change_id > ? AND (restored_at IS NULL OR change_id = ?)
-            """, [row[5], row[6], change, row[8], row[9], row[10], row[10], pipeline, table, key, stopped, last, change])
+            WHERE pipeline = ? AND table_name = ? AND key = ? AND result = ? AND (change_id = ? OR change_id > ? AND restored_at IS NULL)
+            """, [row[5], row[6], change, row[8], row[9], row[10], row[10], pipeline, table, key, stopped, change, last])
         guard database.changes == 0 else { return }
         _ = try database.rows(
             "\(ConflictSQL.intoRecord) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13)",
