@@ -1,6 +1,12 @@
 import TidemarkCore
 
 extension PipelineDefinition {
+    /// - Throws: where the target could not take its source's place: it lacks something, or has writes of its own.
+    func requireWholeReplica(to work: String) throws {
+        try refuseIfShaped(work)
+        try refuseIfShared(work)
+    }
+
     /// - Throws: where the target is not what its source is: rows or columns are left out, replaced or called otherwise.
     func refuseIfShaped(_ work: String, why: String? = nil) throws {
         let recorded = try isArchive ? nil : openTargetAdministration().copies(of: name).first { $0.shape != nil }

@@ -32,9 +32,10 @@ extension StatusReport {
     /// - Returns: is the pipeline stopped by one that failed?
     mutating func addPolled(_ definition: PipelineDefinition, _ units: [SyncUnit], isWhole: Bool, now: SourceTime) -> Bool {
         let read = units.compactMap { unit in
-            (definition.rules.polled(unit.table) ?? (isWhole ? PolledReading(unit.mode) : nil)).map { (unit: unit, reading: $0) }
+            let said = definition.rules.polled(unit.table)
+            return (said ?? (isWhole ? PolledReading(unit.mode) : nil)).map { (unit: unit, reading: $0, isSaid: said != nil) }
         }
-        polledTables = read.map { PolledTable($0.unit, $0.reading, isSaid: definition.rules.polled($0.unit.table) != nil, now: now) }
+        polledTables = read.map { PolledTable($0.unit, $0.reading, isSaid: $0.isSaid, now: now) }
         return read.contains { $0.unit.state == .failed && $0.unit.mode == $0.reading.mode && $0.reading.onError == .stop }
     }
 

@@ -45,7 +45,7 @@ struct HeartbeatTests {
         connections.source = { CountedSource(try openSource(), counted) }
         let pipeline = Pipeline(settings, connections, expecting: nil, log: flow.silent)
         async let running: Void = pipeline.run()
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(60)
         // A heartbeat is noted before the next is taken.
         while counted.sights < 4, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
         pipeline.stop()

@@ -6,7 +6,7 @@ import TidemarkPipeline
 import TidemarkTestSupport
 
 /// Pipelines of one process that read one log for targets of their own.
-@Suite("Many targets, read once", .ownThreads, .timeLimit(.minutes(10)))
+@Suite("Many targets, read once", .ownThreads, .timeLimit(.minutes(5)))
 struct JointFlowTests {
     private static let schema = "create table t (id int not null primary key, v text); create table w (id int not null primary key, v text)"
 
@@ -65,10 +65,10 @@ struct JointFlowTests {
         struct Late: Error, CustomStringConvertible { let description: String }
 
         func wait(_ what: String, _ isSo: () throws -> Bool) async throws {
-            let deadline = ContinuousClock.now + .seconds(120)
+            let deadline = ContinuousClock.now + .seconds(60)
             while try !isSo() {
                 guard ContinuousClock.now < deadline else {
-                    throw Late(description: "not in two minutes: \(what)")
+                    throw Late(description: "not in a minute: \(what)")
                 }
                 try await Task.sleep(for: .milliseconds(10))
             }

@@ -172,7 +172,7 @@ struct ParkingTests {
     }
 
     static func until(_ isSo: () throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(60)
         while try !isSo() {
             guard ContinuousClock.now < deadline else {
                 Issue.record("it did not come about")

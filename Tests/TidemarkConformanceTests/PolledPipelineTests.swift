@@ -213,10 +213,10 @@ struct PolledPipelineTests {
 
     /// Looks again until it is so, for a minute at most.
     private static func wait(_ isSo: () throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(60)
         while try !isSo() {
             guard ContinuousClock.now < deadline else {
-                Issue.record("it did not come about in two minutes")
+                Issue.record("it did not come about in a minute")
                 return
             }
             try await Task.sleep(for: .milliseconds(5))

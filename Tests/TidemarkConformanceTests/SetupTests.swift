@@ -57,7 +57,7 @@ struct SetupTests {
         try flow.setUp()
         try flow.source.run("insert into entry values (1, 'x')")
         try flow.source.run("insert into account values (2, 'b', 1)")
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(60)
         while try flow.target.rows("account", ["id"]) != ["1", "2"], ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(20))
         }

@@ -49,7 +49,7 @@ struct SourceHeartbeatTests {
         let administration = try source(flow)
         for _ in 1...3 {
             let mark = try #require(try administration.writeHeartbeat())
-            let deadline = ContinuousClock.now + .seconds(120)
+            let deadline = ContinuousClock.now + .seconds(60)
             while pipeline.figures.reading.applied.map({ mark.isSeen(by: $0) }) != true, ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(2))
             }

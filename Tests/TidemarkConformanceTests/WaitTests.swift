@@ -8,7 +8,7 @@ import TidemarkPostgres
 import TidemarkTestSupport
 
 /// What returns has to be true: the target has it.
-@Suite("Waiting for a target", .ownThreads, .timeLimit(.minutes(10)))
+@Suite("Waiting for a target", .ownThreads, .timeLimit(.minutes(5)))
 struct WaitTests {
     private static let schema = "create table payment (id int primary key, v text); create table note (id int primary key, v text)"
 

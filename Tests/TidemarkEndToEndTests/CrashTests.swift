@@ -57,7 +57,7 @@ struct CrashTests {
         worker.arguments = ["run", "--source", replica.source, "--target", replica.target]
         try worker.run()
         try replica.onSource.run("insert into account values (1, 1)")
-        let deadline = Date().addingTimeInterval(120)
+        let deadline = Date().addingTimeInterval(30)
         while try Replica.rows("account", replica.onTarget).isEmpty, Date() < deadline {}
         worker.terminate()
         worker.waitUntilExit()

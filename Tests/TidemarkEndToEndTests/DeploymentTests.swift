@@ -98,7 +98,7 @@ struct DeploymentTests {
         let server = try Shell.start("/usr/bin/env", ["python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory", directory.path, "0"], log: log)
         // What these tests start may have SIGTERM blocked.
         defer { kill(server.processIdentifier, SIGKILL) }
-        let deadline = Date().addingTimeInterval(120)
+        let deadline = Date().addingTimeInterval(30)
         var port: String?
         while port == nil, Date() < deadline {
             port = (try? String(contentsOf: log, encoding: .utf8))?.firstMatch(of: /port (\d+)/).map { String($0.1) }

@@ -17,7 +17,7 @@ struct EmbeddingTests {
         let program = URL(fileURLWithPath: Shell.tidemark).deletingLastPathComponent().appendingPathComponent("embedding-example").path
         let example = try Shell.start(program, [source, target, "5"], log: log)
         let reader = { try SQLiteDatabase(path: target, mode: .readOnly, busyTimeoutMilliseconds: 30_000) }
-        let deadline = Date().addingTimeInterval(120)
+        let deadline = Date().addingTimeInterval(60)
         while (try? reader().rows("SELECT 1 FROM t").count) != 2, example.isRunning, Date() < deadline { usleep(10_000) }
         try application.execute("INSERT INTO t VALUES (3, 'c'); UPDATE t SET v = 'b' WHERE id = 2; DELETE FROM t WHERE id = 1")
         example.waitUntilExit()

@@ -6,7 +6,7 @@ import TidemarkTestSupport
 @testable import TidemarkSQLite
 
 /// One source, many targets, each a pipeline of its own.
-@Suite("Fan-out", .ownThreads, .timeLimit(.minutes(10)))
+@Suite("Fan-out", .ownThreads, .timeLimit(.minutes(5)))
 struct FanOutTests {
     @Test("of eight targets one is down: the others do not notice, the log is kept for it, and it catches up")
     func oneIsDown() throws {

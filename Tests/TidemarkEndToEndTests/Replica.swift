@@ -50,10 +50,10 @@ struct Replica {
 
     /// Looks again until it is so, for half a minute at most.
     func wait(_ isSo: () throws -> Bool) throws {
-        let deadline = Date().addingTimeInterval(120)
+        let deadline = Date().addingTimeInterval(30)
         while try !isSo() {
             guard Date() < deadline else {
-                Issue.record("it did not come about in 120 s")
+                Issue.record("it did not come about in 30 s")
                 return
             }
         }

@@ -6,7 +6,7 @@ import TidemarkTestSupport
 @testable import TidemarkPostgres
 
 /// What somebody does to a pipeline, or to the configuration, beside the service that runs it.
-@Suite("Service, beside others", .ownThreads, .timeLimit(.minutes(10)))
+@Suite("Service, beside others", .ownThreads, .timeLimit(.minutes(5)))
 struct ServeBesideTests {
     private typealias Pair = ServeTests.Pair
 

@@ -6,7 +6,7 @@ import TidemarkTestSupport
 @testable import TidemarkPostgres
 
 /// Many pipelines under one process: the built binary, real databases, real signals.
-@Suite("Service", .ownThreads, .timeLimit(.minutes(10)))
+@Suite("Service", .ownThreads, .timeLimit(.minutes(5)))
 struct ServeTests {
     private static let schema = "create table account (id int primary key, balance int not null)"
 

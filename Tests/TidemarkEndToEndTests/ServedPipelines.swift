@@ -83,9 +83,9 @@ final class ServedPipelines {
         return process.terminationStatus
     }
 
-    /// Looks again until it is so, for two minutes at most.
+    /// Looks again until it is so, for a minute at most.
     /// - Parameter shown: what is said where it does not become so.
-    static func wait(_ what: String, seconds: Double = 120, showing shown: () -> String = { "" }, _ isSo: () throws -> Bool) throws {
+    static func wait(_ what: String, seconds: Double = 60, showing shown: () -> String = { "" }, _ isSo: () throws -> Bool) throws {
         let deadline = Date().addingTimeInterval(seconds)
         while try !isSo() {
             guard Date() < deadline else { throw Failure("in \(Int(seconds)) s it did not come about that \(what); \(shown())") }

@@ -6,7 +6,7 @@ import TidemarkTestSupport
 @testable import TidemarkPostgres
 
 /// Waiting by the built binary, and by applications beside it.
-@Suite("Waiting from outside", .ownThreads, .timeLimit(.minutes(10)))
+@Suite("Waiting from outside", .ownThreads, .timeLimit(.minutes(5)))
 struct WaitCommandTests {
     private static let schema = "create table account (id int primary key, balance int not null)"
 

@@ -9,7 +9,7 @@ import TidemarkTestSupport
 
 @Suite("Connections to the server", .ownThreads)
 struct AdminChannelTests {
-    @Test("one that nobody handles any more, as the server closes, is closed", .timeLimit(.minutes(10)))
+    @Test("one that nobody handles any more, as the server closes, is closed", .timeLimit(.minutes(1)))
     func unhandled() async throws {
         try await RunningServer.with { running in
             let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: running.port).get()

@@ -49,7 +49,7 @@ struct EventTests {
         }
     }
 
-    @Test("the service is watched while somebody reads, and only then; who comes later gets no moment of before", .timeLimit(.minutes(10)))
+    @Test("the service is watched while somebody reads, and only then; who comes later gets no moment of before", .timeLimit(.minutes(2)))
     func onlyWhileRead() async throws {
         try await RunningServer.with { running in
             #expect(try await running.client(.read)("GET", "/service").status == 200)

@@ -158,7 +158,7 @@ private final class SimulatedReader {
     }
 }
 
-@Suite("Reading together", .ownThreads, .timeLimit(.minutes(10)))
+@Suite("Reading together", .ownThreads, .timeLimit(.minutes(2)))
 struct JointReadingTests {
     @Test("at any pace and with any failure, each has every change once and in order", arguments: 0..<UInt64(ProcessInfo.processInfo.environment["TIDEMARK_HISTORIES"] ?? "40")!)
     func histories(seed: UInt64) throws {

@@ -9,7 +9,7 @@ import TidemarkTestSupport
 @Suite("Ids of changes", .ownThreads)
 struct ChangeIDTests {
     /// With what a SELECT of the sequence says, 60 to 130 of these draws are not above it.
-    @Test("no id is said to be drawn before it is, whoever draws meanwhile", .timeLimit(.minutes(10)))
+    @Test("no id is said to be drawn before it is, whoever draws meanwhile", .timeLimit(.minutes(2)))
     func lastOne() throws {
         let url = try ScratchCluster.shared.database("source")
         let session = try PostgresSession(url)

@@ -153,8 +153,8 @@ struct GuardTests {
         let clock = ContinuousClock()
         let raised = try clock.measure { try roles.raiseGuard(on: tables, of: "main", noting: replica, waitMs: 0) }
         let lifted = try clock.measure { try roles.liftGuard(of: "main", noting: replica, closing: nil) }
-        // Measured alone: 0.1 s and 0.04 s; beside other tests it may be many times that.
-        #expect(raised < .seconds(10) && lifted < .seconds(10), "\(raised), \(lifted)")
+        // Measured alone: 0.1 s and 0.04 s; the machine may be busy.
+        #expect(raised < .seconds(3) && lifted < .seconds(3), "\(raised), \(lifted)")
     }
 
     @Test("the files by hand: run twice they change nothing, and uninstall.sql leaves nothing of a guard")

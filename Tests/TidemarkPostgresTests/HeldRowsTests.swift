@@ -31,7 +31,7 @@ struct HeldRowsTests {
                 counted.withLock { $0 = rows }
                 ended.signal()
             }
-            let deadline = Date().addingTimeInterval(120)
+            let deadline = Date().addingTimeInterval(30)
             while try administration.session.query("select from pg_locks where not granted").count == 0, Date() < deadline {}
             try other.run("insert into public.t values (\(round)); commit")
             ended.wait()
@@ -55,7 +55,7 @@ struct HeldRowsTests {
             _ = try? altering.run("alter table public.t add column v int")
             ended.signal()
         }
-        let deadline = Date().addingTimeInterval(120)
+        let deadline = Date().addingTimeInterval(30)
         while try !source.isInTheWay(), Date() < deadline {}
         #expect(try source.isInTheWay())
         source.release()

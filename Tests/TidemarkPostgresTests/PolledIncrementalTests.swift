@@ -58,7 +58,7 @@ struct PolledIncrementalTests {
         #expect(try bench.pass(table, reading).rowsDone <= 2)
     }
 
-    @Test("only one who was open counts: not the server itself, nor another database", .timeLimit(.minutes(10)))
+    @Test("only one who was open counts: not the server itself, nor another database", .timeLimit(.minutes(2)))
     func othersOpen() throws {
         let bench = try PolledBench(Self.schema)
         let elsewhere = try PostgresSession(bench.targetURL)

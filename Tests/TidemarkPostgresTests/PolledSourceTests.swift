@@ -136,7 +136,7 @@ struct PolledSourceTests {
         #expect(try bench.source.size(of: table).bytes > 0)
     }
 
-    @Test("a hot standby is read like its primary", .timeLimit(.minutes(10)))
+    @Test("a hot standby is read like its primary", .timeLimit(.minutes(5)))
     func standby() throws {
         let primary = ScratchCluster()
         let session = try PostgresSession(primary.url("postgres"))

@@ -158,7 +158,7 @@ struct SequenceFollowingTests {
         }
     }
 
-    @Test("what twenty sequences cost a look", .timeLimit(.minutes(10)))
+    @Test("what twenty sequences cost a look", .timeLimit(.minutes(1)))
     func cost() throws {
         let scene = try Scene(tables: 20)
         let session = try PostgresSession(scene.url)

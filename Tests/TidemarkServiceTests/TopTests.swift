@@ -5,7 +5,7 @@ import TidemarkTestSupport
 
 /// The built `tidemark top`, on a terminal and without one.
 @Suite(
-    "tidemark top", .serialized, .timeLimit(.minutes(10)), .enabled(if: FixtureService.isPossible, "needs python3 on PATH, for a service that answers"))
+    "tidemark top", .serialized, .timeLimit(.minutes(3)), .enabled(if: FixtureService.isPossible, "needs python3 on PATH, for a service that answers"))
 struct TopTests {
     @Test("help has an example")
     func help() {

@@ -4,7 +4,7 @@ import TidemarkBlocking
 
 @Suite("A wait that can be ended", .ownThreads)
 struct WakeupTests {
-    @Test("ends when it is woken, long before its time", .timeLimit(.minutes(10)))
+    @Test("ends when it is woken, long before its time", .timeLimit(.minutes(1)))
     func raised() async {
         let wakeup = Wakeup()
         async let waiting: Void = wakeup.wait(ms: 600_000)
@@ -12,7 +12,7 @@ struct WakeupTests {
         await waiting
     }
 
-    @Test("a call that came while nobody waited ends the next wait, and that one only", .timeLimit(.minutes(10)))
+    @Test("a call that came while nobody waited ends the next wait, and that one only", .timeLimit(.minutes(1)))
     func raisedBefore() async {
         let wakeup = Wakeup()
         wakeup.raise()
@@ -23,7 +23,7 @@ struct WakeupTests {
         #expect(ContinuousClock.now - start >= .milliseconds(50))
     }
 
-    @Test("ends by its time, again and again, and can be woken afterwards", .timeLimit(.minutes(10)))
+    @Test("ends by its time, again and again, and can be woken afterwards", .timeLimit(.minutes(1)))
     func timed() async {
         let wakeup = Wakeup()
         for _ in 0..<20 { await wakeup.wait(ms: 2) }
@@ -32,7 +32,7 @@ struct WakeupTests {
         await waiting
     }
 
-    @Test("ends where its task is cancelled, also before it began", .timeLimit(.minutes(10)))
+    @Test("ends where its task is cancelled, also before it began", .timeLimit(.minutes(1)))
     func cancelled() async {
         let wakeup = Wakeup()
         let waiting = Task { await wakeup.wait(ms: 600_000) }
@@ -42,7 +42,7 @@ struct WakeupTests {
         await wakeup.wait(ms: 600_000)
     }
 
-    @Test("many who wake lose no call", .timeLimit(.minutes(10)))
+    @Test("many who wake lose no call", .timeLimit(.minutes(1)))
     func manyWakers() async {
         let wakeup = Wakeup()
         let rounds = 2_000

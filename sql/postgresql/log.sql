@@ -44,12 +44,8 @@ begin
         execute format('create index data_changes_%1$s_id on tidemark.data_changes_%1$s using brin (id) with (pages_per_range = 64)', segment);
     end loop;
 end $$;
--- An older version's log. Looked at first: ALTER TABLE waits for writers, even where it has nothing to do.
-do $$
-begin
-    if not exists (select from pg_catalog.pg_attribute a where a.attrelid = 'tidemark.data_changes'::regclass and a.attname = 'before') then
-        alter table tidemark.data_changes add column before text;
-    end if;
+do $$ begin
+    perform tidemark.add_columns('tidemark.data_changes', 'before text');    -- an older version's log
 end $$;
 
 -- Statements of a capture function that write to the log, for whichever segment the id in its variable drawn belongs to.

@@ -25,7 +25,7 @@ create table if not exists tidemark.role (
     start_witness  text,
     start_id       bigint
 );
--- An older version's. Looked at first: ALTER TABLE waits for who reads, even where it has nothing to do.
+-- An older version's, as columns.sql would add it, without which this file can be run.
 do $$
 begin
     if not exists (select from pg_catalog.pg_attribute a where a.attrelid = 'tidemark.role'::regclass and a.attname = 'replayed_at') then

@@ -70,8 +70,7 @@ package struct Failback: Sendable {
     }
 
     private func bringBack(_ export: String?) async throws -> Outcome {
-        try definition.refuseIfShaped("fail back")
-        try definition.refuseIfShared("fail back")
+        try definition.requireWholeReplica(to: "fail back")
         let parted = try Parted(definition)
         let (old, new) = (parted.old, parted.new)
         try old.roles.claim(name)

@@ -25,6 +25,8 @@ package struct Failover: Sendable {
         package var sequencesNotSet: [String] = []
     }
 
+    private static let work = "fail over to it"
+
     private let definition: PipelineDefinition
     /// Further replicas of the same source.
     private let others: [PipelineDefinition]
@@ -44,14 +46,9 @@ package struct Failover: Sendable {
     /// What each replica has, the one to be promoted first. One that cannot be reached is left out.
     /// - Throws: also where it is none that could be promoted, before anybody is asked for a confirmation.
     package func states() throws -> [ReplicaState] {
-        try definition.naming { try requireReplica() }
+        try definition.naming { try definition.requireWholeReplica(to: Self.work) }
         let own = try definition.naming { try ReplicaState(definition, try definition.openTargetSide()) }
         return [own] + others.compactMap { other in (try? other.openTargetSide()).flatMap { try? ReplicaState(other, $0) } }
-    }
-
-    private func requireReplica() throws {
-        try definition.refuseIfShaped("fail over to it")
-        try definition.refuseIfShared("fail over to it")
     }
 
     /// Whether the source answers after all.
@@ -61,7 +58,7 @@ package struct Failover: Sendable {
     package func promote() throws -> Outcome { try definition.naming { try promoteTarget() } }
 
     private func promoteTarget() throws -> Outcome {
-        try requireReplica()
+        try definition.requireWholeReplica(to: Self.work)
         let start = timed.now
         let new = try definition.openTargetSide()
         try new.roles.claim(definition.name)

@@ -60,8 +60,7 @@ package struct Switchover: Sendable {
     /// Everything that would keep the change from working, problems first.
     package func check() throws -> [(side: String, finding: Finding)] {
         try flow.naming {
-            try flow.refuseIfShaped("switch over to it")
-            try flow.refuseIfShared("switch over to it")
+            try flow.requireWholeReplica(to: "switch over to it")
             return try RoleChangeCheck(flow, lagMaxSeconds: options.lagMaxSeconds).findings()
         }
     }
@@ -69,8 +68,7 @@ package struct Switchover: Sendable {
     /// The statements that it would run, by side, besides the last changes and the sequences.
     package func plan() throws -> [(side: String, statement: PlannedStatement)] {
         try flow.naming {
-            try flow.refuseIfShaped("switch over to it")
-            try flow.refuseIfShared("switch over to it")
+            try flow.requireWholeReplica(to: "switch over to it")
             let (old, new) = (try flow.openSourceSide(), try flow.openTargetSide())
             let tables = try pairedTables(old, new)
             let request = try ReverseCapture(of: flow, from: old, to: new).request
@@ -93,8 +91,7 @@ package struct Switchover: Sendable {
     }
 
     private func change() async throws -> Outcome {
-        try flow.refuseIfShaped("switch over to it")
-        try flow.refuseIfShared("switch over to it")
+        try flow.requireWholeReplica(to: "switch over to it")
         let (old, new) = try claimedSides()
         var outcome = Outcome(primary: new.shown, replica: old.shown)
         switch try SwitchoverProgress(old: try old.roles.standing(of: name), new: try new.roles.standing(of: name), flow) {

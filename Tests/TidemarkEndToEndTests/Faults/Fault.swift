@@ -57,7 +57,7 @@ enum Fault: String, CaseIterable {
             try service.start()
         case .serviceStoppedForLonger: try stopForLonger(service, scene)
         case .serviceRestarted:
-            guard service.stop() != nil else { throw FaultUnborne("a service did not end in two minutes:\n\(service.log.suffix(6_000))") }
+            guard service.stop() != nil else { throw FaultUnborne("a service did not end in a minute:\n\(service.log.suffix(6_000))") }
             try service.start()
         case .reloaded: service.signal(SIGHUP)
         case .leaseLost: try loseLease(scene)

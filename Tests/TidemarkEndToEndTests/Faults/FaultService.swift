@@ -52,11 +52,11 @@ final class FaultService {
         process?.waitUntilExit()
     }
 
-    /// - Returns: its exit status; nil where it did not end in two minutes, and was killed.
+    /// - Returns: its exit status; nil where it did not end in a minute, and was killed.
     func stop() -> Int32? {
         guard let process else { return nil }
         process.terminate()
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(60)
         while process.isRunning {
             guard ContinuousClock.now < deadline else {
                 kill9()

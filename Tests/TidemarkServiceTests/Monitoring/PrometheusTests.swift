@@ -11,7 +11,7 @@ import TidemarkTestSupport
 struct PrometheusTests {
     @Test(
         "a service's page is scraped whole, and every expression of the rules and the dashboard finds something in it",
-        .enabled(if: Prometheus.server != nil && Prometheus.promtool != nil, "\(Prometheus.missing)"), .timeLimit(.minutes(10)))
+        .enabled(if: Prometheus.server != nil && Prometheus.promtool != nil, "\(Prometheus.missing)"), .timeLimit(.minutes(2)))
     func scraped() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("prometheus-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
