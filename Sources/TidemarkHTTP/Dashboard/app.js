@@ -249,8 +249,24 @@ async function refresh(signal) {
 }
 
 let wake = () => {};
+// A browser keeps a page that is left, with its stream, for going back to it; of the few connections to one server, those
+// would be missing for a minute.
+let comingBack = null;
+addEventListener('pagehide', () => {
+  comingBack ??= Promise.withResolvers();
+  loading.abort();
+  wake();
+});
+addEventListener('pageshow', () => {
+  if (!comingBack) return;
+  comingBack.resolve();
+  comingBack = null;
+  loadDetails();
+});
+
 async function follow() {
   for (let failures = 0; ;) {
+    await comingBack?.promise;
     const ended = new AbortController();
     wake = () => { failures = 0; ended.abort(); };
     let isReached = false;

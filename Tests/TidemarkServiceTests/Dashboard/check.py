@@ -185,6 +185,16 @@ def looks(page, addresses):
     claim('there are landmarks and one heading of the first level', page.run('["header", "nav", "main", "footer"].every(name => document.querySelector(name)) && document.querySelectorAll("h1").length === 1'))
 
 
+def leaving(page):
+    """A browser has six connections to a server, and keeps pages that were left for a while."""
+    waits = []
+    for _ in range(10):
+        page.open(f'{base}/#/')
+        page.until('document.querySelector(".list tbody tr, .empty") && document.querySelector("#foot p")', seconds=120)
+        waits.append(page.run('(found => found.requestStart - found.fetchStart)(performance.getEntriesByType("navigation")[0])'))
+    claim('pages that were left keep no connection from the next one', max(waits) < 10_000, waits)
+
+
 def fixture_only(page):
     """States and names that only fixture.py has."""
     become = lambda **told: urllib.request.urlopen(urllib.request.Request(f'{fixture}/become', json.dumps(told).encode(), method='POST')).read()
@@ -194,6 +204,11 @@ def fixture_only(page):
     become(name='tenant_007', health='failed', activity='stopped', reason='The disk of the target is full.')
     claim('a change of health appears by itself', page.until('document.querySelector(".list tbody").innerText.includes("The disk of the target is full.")') and page.run('window.isSame'))
     claim('and is announced', page.until('document.getElementById("announcer").innerText.includes("tenant_007: failed")'))
+    # Whether the browser keeps a page that is left is up to it.
+    page.run('dispatchEvent(new PageTransitionEvent("pagehide", {persisted: true}))')
+    become(name='tenant_008', health='failed', activity='stopped', reason='The key of the target is gone.')
+    page.run('dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))')
+    claim('a page that was left and gone back to is current again', page.until('document.querySelector(".list tbody").innerText.includes("The key of the target is gone.")') and page.run('window.isSame'))
     claim('markup in names stays text', page.run('document.body.innerText.includes("<img src=x") && !document.querySelector("main img") && window.hostile === undefined'))
     if fixture == base:
         become(isSilent=True)
@@ -262,6 +277,7 @@ def main():
         keyboard(page, pipelines)
         buttons(page)
         plots(page)
+        leaving(page)
         unwell = sorted(pipelines, key=lambda item: ['failed', 'attention', 'behind', 'paused', 'unknown', 'well'].index(item['health']))[0]
         looks(page, [f'{base}/#/', address(unwell['name']), f'{base}/#/tasks', f'{base}/#/tasks/new', *([address('orders') + '/parked/7', address('shop') + '/conflicts/11'] if any(item['name'] == 'orders' for item in pipelines) else [])])
         if any(item['name'].startswith('<img') for item in pipelines):
