@@ -31,6 +31,30 @@ struct ServeTests {
         func isEqual() throws -> Bool { try Replica.rows("account", onSource) == Replica.rows("account", onTarget) }
     }
 
+    /// A target whose sessions take what they are sent and answer nothing, until it is let go on.
+    final class HangingTarget {
+        private let admin: PostgresSession
+        private let database: String
+        private let backends: [Int32]
+
+        init(_ pair: Pair) throws {
+            admin = try PostgresSession(try ScratchCluster.shared.database("admin"), schema: "public")
+            database = try #require(try pair.onTarget.query("select current_database()")[0, 0])
+            // Sessions that would be opened meanwhile take the lease again, and keep it.
+            try admin.run("alter database \(database) allow_connections false")
+            let found = try pair.onTarget.query("select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+            backends = try (0..<found.count).map { try #require(Int32(found[$0, 0] ?? "")) }
+            backends.forEach { kill($0, SIGSTOP) }
+        }
+
+        func goOn() throws {
+            backends.forEach { kill($0, SIGCONT) }
+            try admin.run("alter database \(database) allow_connections true")
+        }
+
+        deinit { backends.forEach { kill($0, SIGCONT) } }
+    }
+
     @Test("one pipeline that fails stands still and says why; the others go on, and it goes on once it is asked to")
     func isolation() throws {
         let (well, broken) = (try Pair(), try Pair(atTarget: "alter table account add check (balance < 1000)"))
@@ -222,14 +246,7 @@ struct ServeTests {
         let pair = try Pair()
         let served = try ServedPipelines(pipelines: pair.yaml("shop"))
         try served.wait(for: "shop", "health", "well")
-        let found = try pair.onTarget.query("select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
-        let backends = try (0..<found.count).map { try #require(Int32(found[$0, 0] ?? "")) }
-        defer { backends.forEach { kill($0, SIGCONT) } }
-        backends.forEach { kill($0, SIGSTOP) }
-        // Those that would be opened meanwhile take the lease again, and keep it.
-        let name = try #require(try pair.onTarget.query("select current_database()")[0, 0])
-        let admin = try PostgresSession(try ScratchCluster.shared.database("admin"), schema: "public")
-        try admin.run("alter database \(name) allow_connections false")
+        let hanging = try HangingTarget(pair)
         var lost: [String: Any] = [:]
         try ServedPipelines.wait("it says that the lease is lost") {
             lost = try served.pipeline("shop")
@@ -237,44 +254,41 @@ struct ServeTests {
         }
         #expect(lost["health"] as? String == "attention", "\(lost)")
         #expect((lost["lease"] as? [String: Any])?["isMine"] as? Bool == false, "\(lost)")
-        try admin.run("alter database \(name) allow_connections true")
-        backends.forEach { kill($0, SIGCONT) }
+        try hanging.goOn()
         try served.wait(for: "shop", "health", "well")
         #expect((try served.pipeline("shop")["lease"] as? [String: Any])?["isMine"] as? Bool == true)
         #expect(served.terminate() == 0)
     }
 
-    /// Takes a window that its target never answers.
-    private static func hanging(_ pair: Pair, _ service: String) throws -> (ServedPipelines, backends: [Int32]) {
+    /// Takes a window that its target never answers, and is asked to stop.
+    private static func hanging(_ pair: Pair, _ service: String) throws -> (ServedPipelines, HangingTarget) {
         let other = try Pair()
         let served = try ServedPipelines(service: service, pipelines: pair.yaml("shop") + other.yaml("other"))
         for name in ["shop", "other"] { try served.wait(for: name, "health", "well") }
-        let found = try pair.onTarget.query("select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
-        let backends = try (0..<found.count).map { try #require(Int32(found[$0, 0] ?? "")) }
-        backends.forEach { kill($0, SIGSTOP) }
+        let target = try HangingTarget(pair)
         try pair.onSource.run("insert into account values (1, 1)")
-        try served.wait(for: "shop", "health", "attention")
+        try ServedPipelines.wait("it says that the lease is lost") { (try served.pipeline("shop")["summary"] as? String)?.contains("lease") == true }
         served.signal(SIGTERM)
         try ServedPipelines.wait("it was heard") { served.said.contains("a second signal") }
-        return (served, backends)
+        return (served, target)
     }
 
     @Test("a database that hangs keeps it from ending until it is asked a second time")
     func endsAtOnce() throws {
-        let (served, backends) = try Self.hanging(try Pair(), "  stop-within: 1h")
-        defer { backends.forEach { kill($0, SIGCONT) } }
+        let (served, target) = try Self.hanging(try Pair(), "  stop-within: 1h")
+        defer { withExtendedLifetime(target) {} }
         #expect(served.terminate() == 1, "\(served.said)")
         #expect(served.said.contains("as a second signal came"), "\(served.said)")
     }
 
     @Test("a database that hangs is given up after stop-within, and the log says which pipeline that is about")
     func endsInTime() throws {
-        let (served, backends) = try Self.hanging(try Pair(), "  stop-within: 2s")
-        defer { backends.forEach { kill($0, SIGCONT) } }
+        let (served, target) = try Self.hanging(try Pair(), "  stop-within: 10s")
+        defer { withExtendedLifetime(target) {} }
         served.process.waitUntilExit()
         #expect(served.process.terminationStatus == 1, "\(served.said)")
         #expect(served.said.contains("error tidemark: pipeline=shop [tidemark] the window at hand is given up: its target has not answered"), "\(served.said)")
-        #expect(!served.said.contains("pipeline=other [tidemark]") && served.said.contains("as it had not ended within 2 s"), "\(served.said)")
+        #expect(!served.said.contains("pipeline=other [tidemark]") && served.said.contains("as it had not ended within 10 s"), "\(served.said)")
     }
 
     @Test("a pipeline that failed and is no longer configured leaves its lease to others")
