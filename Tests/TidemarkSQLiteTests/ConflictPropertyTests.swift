@@ -19,8 +19,6 @@ import TidemarkCore
         var hasUnique = false
         /// May a write remove rows with other keys, to take their unique value?
         var replaces = false
-        /// Of a counter that is deleted at one end and counted at another one, nobody can say what it is.
-        var deletes = true
         var description: String { name }
     }
 
@@ -32,7 +30,7 @@ import TidemarkCore
         Setting(name: "last-write-wins, two databases that pass nothing on", rule: ConflictRule(.lastWriteWins(by: "ver")), isPair: true, passesOn: false),
         Setting(name: "last-write-wins with a unique column", rule: ConflictRule(.lastWriteWins(by: "ver"), site: "site"), hasUnique: true, replaces: true),
         Setting(name: "last-write-wins with a unique column, two", rule: ConflictRule(.lastWriteWins(by: "ver")), isPair: true, passesOn: false, hasUnique: true, replaces: true),
-        Setting(name: "merge", rule: ConflictRule(.merge(by: "ver"), columns: merge), reusesKeys: false, deletes: false),
+        Setting(name: "merge", rule: ConflictRule(.merge(by: "ver"), columns: merge), reusesKeys: false),
         Setting(name: "merge with a unique column", rule: ConflictRule(.merge(by: "ver"), site: "site"), hasUnique: true, replaces: true),
         Setting(name: "merge with a site, two", rule: ConflictRule(.merge(by: "ver"), columns: merge, site: "site"), isPair: true, passesOn: false, reusesKeys: false),
         Setting(name: "source-wins and target-wins, two", rule: ConflictRule(.sourceWins), isPair: true, passesOn: false, reusesKeys: false),
@@ -134,7 +132,7 @@ import TidemarkCore
                 let key = setting.reusesKeys ? Int.random(in: 1...6, using: &random) : nextKey
                 let verb = setting.replaces && Bool.random(using: &random) ? "INSERT OR REPLACE" : "INSERT"
                 return "\(verb) INTO t SELECT \(key), \(text), \(Int.random(in: 0...3, using: &random)), '{\"m\": 1}', NULL, 'x', 1, \(version), 'd\(place)', \(unique)"
-            case 4 where setting.deletes: return "DELETE FROM t WHERE id = \(key)"
+            case 4: return "DELETE FROM t WHERE id = \(key)"
             case 5: return "UPDATE t SET n = n + \(Int.random(in: -3...5, using: &random)), ver = \(version), site = 'd\(place)' WHERE id = \(key)"
             case 6:
                 // Values of one member only grow, as its rule asks for.

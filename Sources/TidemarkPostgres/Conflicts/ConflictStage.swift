@@ -113,7 +113,7 @@ struct ConflictTables {
                 (capture int, run int, round int, key text, change_id bigint, before text, image text, gone boolean) on commit delete rows;
                 create temporary table if not exists tidemark_outcome
                 (key text, change_id bigint, kind text, before text, source text, target text, outcome text, gone boolean, home oid, place tid,
-                 result text, clash text, stood boolean) on commit delete rows
+                 result text, buried text, clash text, stood boolean) on commit delete rows
                 """)
         } catch {
             // So that the remedy speaks of temporary tables, and not of the one that is replicated.

@@ -70,7 +70,8 @@ struct ConflictStep {
             select s.key, s.change_id, decided.kind, s.before, case when not s.gone then s.image end, case when held.stands then held.image end,
                    result.image, result.gone, held.home, held.place,
                    case when result.gone = s.gone and result.image = s.image then 'source'
-                        when result.gone = held.gone and result.image is not distinct from held.image then 'target' else 'merged' end
+                        when result.gone = held.gone and result.image is not distinct from held.image then 'target' else 'merged' end,
+                   case when held.buried then held.image end
             from \(ConflictFold.steps) s
             cross join lateral \(table.rows.matches("s.key"))
             left join \(table.target.onlyName) as t on \(table.rows.match)

@@ -22,20 +22,22 @@ struct ConflictWriting {
                    count(*) filter (where place is not null and not gone and \(changes) and not \(replaces)),
                    count(*) filter (where not gone and (place is null or \(changes) and \(replaces))),
                    count(*) filter (where gone and outcome is not null), count(*) filter (where kind is not null or clash is not null),
-                   count(*) filter (where clash is not null), count(*) filter (where \(isUnseen)), count(*) filter (where \(isRemovedFirst))
+                   count(*) filter (where clash is not null), count(*) filter (where \(isUnseen)), count(*) filter (where \(isRemovedFirst)),
+                   count(*) filter (where \(isMergedUnseen))
             from \(outcomes)
             """)
         func count(_ column: Int) -> Int { counts[0, column].flatMap { Int($0) } ?? 0 }
         let fault = ConflictFault(
             table, ids: "select min(change_id), max(change_id) from \(outcomes)", key: "select key from \(outcomes) where change_id = $1")
         if count(7) > 0 { try removeLosses(count(7), fault) }
+        if count(8) > 0 { try passOn("buried", where: isMergedUnseen) }
         for (place, sql) in [deletion, update, insertion].enumerated() where count(place) > 0 {
             guard try fault.query("the target refused a row", sql).affected == count(place) else { throw table.changedMeanwhile() }
         }
         if count(3) > 0 { try fault.query("a tombstone cannot be kept", burial) }
         if count(4) > 0 { try record() }
-        if count(5) > 0 { try marks.markingOwn { try passOn("clash is not null") } }
-        if count(6) > 0 { try passOn(isUnseen) }
+        if count(5) > 0 { try marks.markingOwn { try passOn("outcome", where: "clash is not null") } }
+        if count(6) > 0 { try passOn("outcome", where: isUnseen) }
     }
 
     private var changes: String { "outcome is distinct from target" }
@@ -102,11 +104,18 @@ struct ConflictWriting {
         table.context.marksOrigins ? "(clash is null and gone and outcome is not null and outcome is distinct from target)" : "false"
     }
 
+    /// What a row was that a merge brings back, or adds to though it stays deleted: other ends, where it may stand, have to be told what was
+    /// added to it, and not only how it is now.
+    private var isMergedUnseen: String {
+        table.context.marksOrigins && RuleExpressions(rule: table.rule, rows: table.rows).isMerge
+            ? "(clash is null and buried is not null and (not gone or outcome is distinct from buried))" : "false"
+    }
+
     /// And that a row went for another one's unique value was decided here: other ends need not have seen both.
-    private func passOn(_ condition: String) throws {
+    private func passOn(_ image: String, where condition: String) throws {
         do {
             try session.query(
-                "select tidemark.log_removal($1::oid, outcome::json) from \(outcomes) where \(condition) order by change_id, key",
+                "select tidemark.log_removal($1::oid, \(image)::json) from \(outcomes) where \(condition) order by change_id, key",
                 [.text(target.oid)])
         } catch {
             throw TargetFault(error, context: table.context).error("a row's deletion cannot be passed on", table: table.captured.name)

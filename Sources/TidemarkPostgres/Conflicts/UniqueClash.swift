@@ -126,7 +126,7 @@ struct UniqueClash {
             update \(outcomes) o set gone = true, clash = r.winner from ranked r where r.place_in_order > 1 and r.incoming and o.key = r.key
         )
         insert into \(outcomes)
-        select key, cause, null, null, winner, image, image, true, home, place, 'source', winner, true
+        select key, cause, null, null, winner, image, image, true, home, place, 'source', null, winner, true
         from ranked where place_in_order > 1 and not incoming
         """
     }

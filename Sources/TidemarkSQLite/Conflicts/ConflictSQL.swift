@@ -216,7 +216,7 @@ struct ConflictSQL {
 
     private var hasOrder: Bool { rule.orderColumn != nil }
     private var isCustom: Bool { if case .custom = rule.strategy { true } else { false } }
-    private var isMerge: Bool { if case .merge = rule.strategy { true } else { false } }
+    var isMerge: Bool { if case .merge = rule.strategy { true } else { false } }
 
     /// Does the source's version count?
     private var wins: String {

@@ -76,23 +76,50 @@ final class ConflictSteps {
 
     func write() throws(SQLiteFailure) { for statement in writing { try statement.run() } }
 
-    /// Which deletes are logged besides what the triggers of capture log.
-    enum Announcement: String {
+    /// What is logged besides what the triggers of capture log.
+    enum Announcement {
         /// Who lost a unique value is decided here, and another end may never see the two together: that the row has to go is a change
         /// of this database's own, and every end that its changes reach is told.
-        case losses = "r.tidemark_lost"
+        case losses
         /// What is passed on of a delete is the row that stood here, and nothing where none did. The version that was deleted decides
         /// elsewhere whether a row there is older.
-        case deletes = "r.tidemark_deleted AND r.tidemark_news AND NOT r.tidemark_lost"
+        case deletes
+        /// What a merge made of a row that is gone afterwards: other ends, where it may stand, have to be told what was added to it.
+        case merges
+        /// What a row was that a merge brings back: the trigger says only how it is now, and not what was added to it.
+        case returns
+
+        fileprivate var condition: String {
+            switch self {
+            case .losses: "r.tidemark_lost"
+            case .deletes: "r.tidemark_deleted AND r.tidemark_news AND NOT r.tidemark_lost"
+            case .merges: "r.tidemark_deleted AND r.tidemark_news AND NOT r.tidemark_lost AND was.tidemark_key IS NOT NULL"
+            case .returns: "NOT r.tidemark_deleted AND NOT r.tidemark_standing AND NOT r.tidemark_lost AND was.tidemark_key IS NOT NULL"
+            }
+        }
     }
 
     func announce(_ what: Announcement) throws(SQLiteFailure) {
-        guard try !database.rows("SELECT 1 FROM \(sql.result) AS r WHERE \(what.rawValue) LIMIT 1").isEmpty, let statements = try announcing(what) else { return }
-        for statement in statements { try database.execute(statement) }
+        let rows = "\(sql.result) AS r LEFT JOIN \(sql.standing) AS was ON was.tidemark_key = r.tidemark_key WHERE \(what.condition)"
+        guard try !database.rows("SELECT 1 FROM \(rows) LIMIT 1").isEmpty, let capture = try capture() else { return }
+        let key = object(capture.keys, of: "r")
+        let changes = switch what {
+        case .losses, .deletes: [("B", object(capture.columns, of: "r")), ("D", "NULL")]
+        case .merges: [("B", object(capture.columns, of: "was")), ("U", object(capture.columns, of: "r"))]
+        case .returns: [("B", object(capture.columns, of: "was")), ("D", "NULL")]
+        }
+        for (operation, image) in changes {
+            try database.execute(
+                """
+                INSERT INTO main.data_changes (token, capture, operation, key, image, changed_at)
+                SELECT hex(randomblob(8)), \(capture.id), '\(operation)', \(key), \(image), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                FROM \(rows) ORDER BY r.tidemark_key
+                """)
+        }
     }
 
-    /// As the capture of the table logs a delete; nil where it is not captured.
-    private func announcing(_ what: Announcement) throws(SQLiteFailure) -> [String]? {
+    /// How the capture of the table logs; nil where it is not captured, or not by columns that are here.
+    private func capture() throws(SQLiteFailure) -> (id: Int64, columns: [String], keys: [String])? {
         guard try database.hasTable("tidemark_capture"),
             let capture = try database.rows(
                 "SELECT capture FROM main.tidemark_capture WHERE table_name = ? AND retired_at IS NULL ORDER BY capture DESC LIMIT 1",
@@ -100,17 +127,12 @@ final class ConflictSteps {
         else { return nil }
         let columns = try database.rows(
             "SELECT name, key_position FROM main.tidemark_column WHERE capture = ? ORDER BY position", [.integer(capture)])
-        func reference(_ name: String) -> String { sql.names.contains(name) ? "r.\(SQLiteIdentifier.quoted(name))" : "NULL" }
-        let image = SQLiteEncoding.object(columns.compactMap { $0[0].string }.map { ($0, reference($0)) })
         let keys = columns.filter { $0[1] != .null }.sorted { ($0[1].integer ?? 0) < ($1[1].integer ?? 0) }.compactMap { $0[0].string }
         guard !keys.isEmpty, keys.allSatisfy(sql.names.contains) else { return nil }
-        let key = SQLiteEncoding.object(keys.map { ($0, reference($0)) })
-        return [("B", image), ("D", "NULL")].map { operation, image in
-            """
-            INSERT INTO main.data_changes (token, capture, operation, key, image, changed_at)
-            SELECT hex(randomblob(8)), \(capture), '\(operation)', \(key), \(image), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-            FROM \(sql.result) AS r WHERE \(what.rawValue) ORDER BY r.tidemark_key
-            """
-        }
+        return (capture, columns.compactMap { $0[0].string }, keys)
+    }
+
+    private func object(_ columns: [String], of row: String) -> String {
+        SQLiteEncoding.object(columns.map { ($0, sql.names.contains($0) ? "\(row).\(SQLiteIdentifier.quoted($0))" : "NULL") })
     }
 }

@@ -132,6 +132,7 @@ final class ConflictTable {
                 // Logged once, by the announcement: marked with the origin of what they lost to, they would not get back there.
                 if marks.isMarking { try marks.unlogged { try steps.removeLosses() } }
                 let start = marks.isMarking ? try marks.place() : 0
+                if marks.isMarking, sql.isMerge { for what in [.merges, .returns] as [ConflictSteps.Announcement] { try steps.announce(what) } }
                 try steps.write()
                 if marks.isMarking {
                     try steps.announce(.deletes)
