@@ -16,6 +16,9 @@ struct ServerTests {
         let worker = try Shell.start(
             Replica.binary, ["run", "--source", replica.source, "--target", replica.target], log: log)
         defer { worker.terminate() }
+        // A crash before it has connected is none that it has seen.
+        try replica.onSource.run("insert into account values (-1, 1)")
+        try replica.wait { try Replica.rows("account", replica.onTarget) == "(-1,1)" }
         for (round, server) in [targetServer, sourceServer, targetServer].enumerated() {
             server.crash()
             if server === targetServer {

@@ -69,6 +69,7 @@ struct WaitCommandTests {
     func killedWorkers() throws {
         let replica = try Replica(Self.schema)
         let left = Mutex(4)
+        let returned = Mutex(0)
         let failures = Mutex<[String]>([])
         let (source, target) = (replica.source, replica.target)
         for writer in 0..<4 {
@@ -79,6 +80,7 @@ struct WaitCommandTests {
                         let id = writer * 1_000 + round
                         try onSource.run("insert into public.account values (\(id), 1)")
                         try onSource.run("select tidemark.wait_for('main', '120 s')")
+                        returned.withLock { $0 += 1 }
                         let found = try onTarget.query("select count(*) from public.account where id = \(id)")[0, 0]
                         if found != "1" { failures.withLock { $0.append("writer \(writer), round \(round): the row is not there") } }
                     }
@@ -89,9 +91,13 @@ struct WaitCommandTests {
             }
         }
         let log = FileManager.default.temporaryDirectory.appendingPathComponent("wait-\(UUID().uuidString)")
-        while left.withLock({ $0 > 0 }) {
+        for round in 0... {
+            guard left.withLock({ $0 > 0 }) else { break }
+            let before = returned.withLock { $0 }
             let worker = try Shell.start(Replica.binary, ["run", "--wait", "synchronous", "--source", source, "--target", target], log: log)
             usleep(UInt32.random(in: 300_000...1_500_000))
+            // On a slow machine one that has just begun would always be killed before it is of any use.
+            while round % 2 == 1, returned.withLock({ $0 == before }), left.withLock({ $0 > 0 }) { usleep(10_000) }
             kill(worker.processIdentifier, SIGKILL)
             worker.waitUntilExit()
         }
